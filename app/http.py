@@ -1,0 +1,316 @@
+"""The one way out: every request to another system passes here.
+
+Guards: addresses are checked at connect time (public ones only, unless the exact origin is
+allowed), https only outside allowed origins, time-outs, a cap on the body, redirects only inside
+one origin. Every failure becomes one ``UpstreamError``.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import json as jsonlib
+import socket
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urljoin, urlsplit
+
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.exceptions import HTTPError, NewConnectionError
+from urllib3.util.retry import Retry
+
+from app.errors import UpstreamError
+
+USER_AGENT = "Tassel/0.1 (LTI tool)"
+TIMEOUT = (5.0, 20.0)
+TOTAL_SECONDS = 60.0
+MAX_BYTES = 20_000_000
+MAX_REDIRECTS = 3
+
+
+@dataclass(frozen=True)
+class Response:
+    """What came back: status, headers (case-insensitive mapping) and the whole body."""
+
+    status: int
+    headers: Mapping[str, str]
+    content: bytes
+    url: str
+    system: str = field(default="")
+
+    def json(self) -> Any:
+        """The body as JSON whatever its media type says; UpstreamError when it is not JSON."""
+        try:
+            return jsonlib.loads(self.content)
+        except ValueError as error:
+            raise UpstreamError(
+                "upstream-not-json",
+                f"{self.system} answered {self.status} with something that is not JSON.",
+                system=self.system,
+                permanent=False,
+                status=self.status,
+                body=self.text,
+                fix="Often a login or maintenance page. Tassel tries again by itself.",
+            ) from error
+
+    @property
+    def text(self) -> str:
+        """The body as text, undecodable bytes replaced."""
+        return self.content.decode("utf-8", "replace")
+
+
+def origin_of(url: str) -> str:
+    """``scheme://host[:port]`` of ``url``, lower-case, default ports left out."""
+    parts = urlsplit(url)
+    default = {"http": 80, "https": 443}.get(parts.scheme)
+    port = "" if parts.port in (None, default) else f":{parts.port}"
+    host = parts.hostname or ""
+    return f"{parts.scheme}://{f'[{host}]' if ':' in host else host}{port}"
+
+
+class HttpClient:
+    """Outbound HTTP with guards. Thread-safe: one ``requests`` session per thread."""
+
+    def __init__(self, allowed_origins: tuple[str, ...] = ()) -> None:
+        """``allowed_origins``: exact origins exempt from the public-https rule."""
+        self._allowed = frozenset(origin_of(origin) for origin in allowed_origins)
+        self._local = threading.local()
+
+    def request(
+        self,
+        method: str,
+        url: str,
+        *,
+        system: str,
+        headers: Mapping[str, str] | None = None,
+        json: Any = None,
+        data: Any = None,
+        auth: Any = None,
+        timeout: tuple[float, float] | None = None,
+        ok: Callable[[int], bool] = lambda status: status < 400,
+    ) -> Response:
+        """Send one request and read the whole answer.
+
+        ``system`` names the peer for people. A status for which ``ok`` is false raises
+        UpstreamError (permanent for 4xx except 401, 403, 408, 425 and 429). Transport failures,
+        forbidden addresses, over-long and over-slow bodies raise UpstreamError too.
+        """
+        deadline = time.monotonic() + TOTAL_SECONDS
+        for _ in range(MAX_REDIRECTS + 1):
+            answer = self._once(method, url, system, headers, json, data, auth, timeout, deadline)
+            target = _redirect(answer, method)
+            if target is None:
+                break
+            if origin_of(target) != origin_of(url):
+                raise _refused(system, f"{url} redirects to another site")
+            url = target
+        if not ok(answer.status):
+            raise _failure(answer)
+        return answer
+
+    def get(self, url: str, *, system: str, headers: Mapping[str, str] | None = None) -> Response:
+        """GET ``url``; see ``request``."""
+        return self.request("GET", url, system=system, headers=headers)
+
+    def _once(
+        self,
+        method: str,
+        url: str,
+        system: str,
+        headers: Mapping[str, str] | None,
+        json: Any,
+        data: Any,
+        auth: Any,
+        timeout: tuple[float, float] | None,
+        deadline: float,
+    ) -> Response:
+        session = self._session(self._check_url(url, system))
+        try:
+            with session.request(
+                method,
+                url,
+                headers={"User-Agent": USER_AGENT, **(headers or {})},
+                json=json,
+                data=data,
+                auth=auth,
+                timeout=timeout or TIMEOUT,
+                allow_redirects=False,
+                stream=True,
+            ) as raw:
+                content = _read(raw, system, deadline)
+                return Response(raw.status_code, raw.headers, content, url, system)
+        except ForbiddenAddress as error:
+            raise _refused(system, str(error)) from error
+        except (requests.RequestException, HTTPError, ValueError) as error:
+            if _forbidden(error):
+                raise _refused(
+                    system, "its name leads to an address inside this network"
+                ) from error
+            raise UpstreamError(
+                "upstream-unreachable",
+                f"{system} could not be reached at {origin_of(url)} ({type(error).__name__}).",
+                system=system,
+                permanent=False,
+                fix="Check that the system is running and reachable from this server.",
+            ) from error
+
+    def _check_url(self, url: str, system: str) -> bool:
+        """Whether the address is one of the allowed origins; refuses anything but public https."""
+        parts = urlsplit(url)
+        allowed = origin_of(url) in self._allowed
+        if allowed and parts.hostname:
+            return True
+        if parts.scheme != "https" or not parts.hostname or parts.username:
+            raise _refused(system, f"{origin_of(url)} is not a public https address")
+        return False
+
+    def _session(self, allowed: bool) -> requests.Session:
+        name = "open" if allowed else "guarded"
+        session: requests.Session | None = getattr(self._local, name, None)
+        if session is None:
+            session = requests.Session()
+            session.trust_env = False
+            session.max_redirects = 0
+            adapter = HTTPAdapter(max_retries=Retry(0)) if allowed else _GuardedAdapter()
+            session.mount("https://", adapter)
+            session.mount("http://", adapter)
+            setattr(self._local, name, session)
+        return session
+
+    def close(self) -> None:
+        """Close this thread's connections."""
+        for name in ("open", "guarded"):
+            session: requests.Session | None = getattr(self._local, name, None)
+            if session is not None:
+                session.close()
+                delattr(self._local, name)
+
+
+class ForbiddenAddress(OSError):
+    """A name that resolves to loopback, a private network or another non-public address."""
+
+
+def public_addresses(host: str, port: int) -> list[str]:
+    """Resolve ``host`` and return its addresses; ForbiddenAddress if any of them is not public.
+
+    The connection is then made to one of exactly these addresses, so a second look-up cannot
+    answer differently (DNS rebinding).
+    """
+    found = [str(item[4][0]) for item in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
+    for address in found:
+        parsed = ipaddress.ip_address(address.split("%")[0])
+        mapped = getattr(parsed, "ipv4_mapped", None) or parsed
+        if not mapped.is_global or mapped.is_multicast:
+            raise ForbiddenAddress(f"{host} leads to {address}, which is not a public address")
+    return found
+
+
+class _GuardedConnection(HTTPSConnection):
+    """Connects only to addresses that were checked in the same moment."""
+
+    def _new_conn(self) -> socket.socket:
+        last: OSError | None = None
+        for address in public_addresses(self.host, self.port or 443):
+            try:
+                return socket.create_connection((address, self.port or 443), self.timeout)
+            except OSError as error:
+                last = error
+        raise NewConnectionError(self, f"no address of {self.host} answers: {last}")
+
+
+class _GuardedPool(HTTPSConnectionPool):
+    ConnectionCls = _GuardedConnection
+
+
+class _NoPlainConnection(HTTPConnection):
+    def _new_conn(self) -> socket.socket:
+        raise ForbiddenAddress("plain http is not used outside allowed origins")
+
+
+class _NoPlainPool(HTTPConnectionPool):
+    ConnectionCls = _NoPlainConnection
+
+
+class _GuardedAdapter(HTTPAdapter):
+    """An adapter whose pools check the address at connect time."""
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        """Swap the pool classes of this adapter only."""
+        super().init_poolmanager(*args, **kwargs)
+        self.poolmanager.pool_classes_by_scheme = {"https": _GuardedPool, "http": _NoPlainPool}
+
+
+def _read(raw: requests.Response, system: str, deadline: float) -> bytes:
+    """The whole body, refused past MAX_BYTES or past the deadline (slow drip)."""
+    parts: list[bytes] = []
+    size = 0
+    for chunk in raw.iter_content(65536):
+        size += len(chunk)
+        if size > MAX_BYTES or time.monotonic() > deadline:
+            why = "too large" if size > MAX_BYTES else "too slow"
+            raise UpstreamError(
+                "upstream-too-much",
+                f"The answer of {system} was {why} and was cut off.",
+                system=system,
+                permanent=False,
+                status=raw.status_code,
+                fix="Ask the administrator of that system what it sends at this address.",
+            )
+        parts.append(chunk)
+    return b"".join(parts)
+
+
+def _redirect(answer: Response, method: str) -> str | None:
+    """Where a redirect of a safe method leads, else None."""
+    if answer.status not in (301, 302, 303, 307, 308) or method not in ("GET", "HEAD"):
+        return None
+    location = answer.headers.get("Location", "")
+    return urljoin(answer.url, location) if location else None
+
+
+def _forbidden(error: BaseException) -> bool:
+    """Whether a guard stands somewhere in the chain of causes."""
+    seen: BaseException | None = error
+    while seen is not None:
+        if isinstance(seen, ForbiddenAddress):
+            return True
+        reason = getattr(seen, "reason", None)
+        if isinstance(reason, ForbiddenAddress):
+            return True
+        seen = seen.__cause__ or seen.__context__
+    return False
+
+
+def _refused(system: str, why: str) -> UpstreamError:
+    return UpstreamError(
+        "upstream-forbidden-address",
+        f"Tassel does not contact {system}: {why}.",
+        system=system,
+        permanent=True,
+        fix="If this system stands inside your network, the operator can add its exact origin to TASSEL_ALLOWED_ORIGINS.",
+    )
+
+
+def _failure(answer: Response) -> UpstreamError:
+    status = answer.status
+    passing = status >= 500 or status in (401, 403, 408, 425, 429)
+    return UpstreamError(
+        f"upstream-{status}",
+        f"{answer.system} answered {status}.",
+        system=answer.system,
+        permanent=not passing,
+        status=status,
+        retry_after=_retry_after(answer),
+        body=answer.text[:2000],
+    )
+
+
+def _retry_after(answer: Response) -> float | None:
+    """Seconds asked for by the peer (RFC 9110 10.2.3, delta form only)."""
+    value = answer.headers.get("Retry-After", "")
+    return float(value) if value.isdigit() else None
