@@ -135,6 +135,8 @@ class Award(Base):
     rule_version: Mapped[int]
     state: Mapped[str] = mapped_column(String(20), default="waiting", index=True)
     """waiting (to be signed) | needs_recipient | issued | revoked | superseded."""
+    lease_until: Mapped[datetime | None]
+    """While a worker signs it: after this it is taken up again."""
     awarded_at: Mapped[datetime]
     """Becomes ``validFrom``."""
     subject_id: Mapped[str] = mapped_column(String(60))

@@ -85,6 +85,7 @@ class CollectRun(Base):
     state: Mapped[str] = mapped_column(String(20), default="waiting", index=True)
     """waiting | running | done | failed."""
     lease_until: Mapped[datetime | None]
+    attempts: Mapped[int] = mapped_column(default=0)
     done: Mapped[int] = mapped_column(default=0)
     """Columns read so far."""
     total: Mapped[int] = mapped_column(default=0)
