@@ -1,0 +1,200 @@
+"""Data Integrity proofs with the cryptosuite eddsa-rdfc-2022 (W3C vc-di-eddsa, section 3.2).
+
+The document is turned into RDF, canonicalized with RDFC-1.0 and hashed; so is the proof without its
+value; both hashes, proof first, are signed with Ed25519. Two ways to the same canonical text:
+pyoxigraph with contexts trimmed to the terms in use (fast), and PyLD with the full contexts (the
+reference). :func:`check_trim` says whether they agree for a template; a template for which they do
+not is signed with ``fast=False``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from functools import lru_cache
+from typing import Any, Final
+
+import base58
+import pyoxigraph
+from pyld import jsonld
+from pyld.options import NormalizeOptions
+
+from app.credentials import contexts, wording
+from app.credentials.keys import KeyKind, PublicKey, Signer
+from app.credentials.proofs.errors import ProofError
+from app.errors import Invalid
+
+CRYPTOSUITE: Final = "eddsa-rdfc-2022"
+_PROOF_MEMBERS: Final = frozenset(
+    {"type", "cryptosuite", "created", "verificationMethod", "proofPurpose", "proofValue"}
+)
+
+
+def sign(document: Mapping[str, Any], signer: Signer, *, now: datetime, fast: bool = True) -> bytes:
+    """``document`` with a proof by ``signer``, as the ASCII JSON that is kept for ever.
+
+    The verification method is the issuer's DID and the key's fragment. ASCII (``\\uXXXX`` escapes)
+    since readers of baked images trip over anything else; the signed RDF is the same.
+
+    :param now: becomes ``created``.
+    :param fast: trimmed contexts; give False where :func:`check_trim` said no.
+    :raises Invalid: not an Ed25519 key, a context that is not pinned, or JSON-LD that cannot be
+        turned into RDF.
+    """
+    if signer.public.kind is not KeyKind.ED25519:
+        raise Invalid("bad-key", f"{CRYPTOSUITE} needs an Ed25519 key.")
+    created = wording.timestamp(now, "now")
+    method = f"{issuer_of(document)}#{signer.public.fragment}"
+    signature = signer.sign(options_hash(created, method) + _document_hash(document, fast))
+    proof = {
+        "type": "DataIntegrityProof",
+        "cryptosuite": CRYPTOSUITE,
+        "created": created,
+        "verificationMethod": method,
+        "proofPurpose": "assertionMethod",
+        "proofValue": "z" + base58.b58encode(signature).decode("ascii"),
+    }
+    return json.dumps({**document, "proof": proof}, separators=(",", ":")).encode("ascii")
+
+
+def verify(signed: bytes, key: PublicKey, *, fast: bool = True) -> dict[str, Any]:
+    """The document in ``signed``, if its one proof is by ``key`` in the name of its issuer.
+
+    Proof only: time, status and the shape of the document are not looked at.
+
+    :param fast: False recomputes with the reference canonicalizer and the full contexts.
+    :raises ProofError: the proof does not hold, or is of another form than ours.
+    """
+    document = _parse(signed)
+    proof = document.pop("proof", None)
+    if not isinstance(proof, dict) or proof.keys() != _PROOF_MEMBERS:
+        raise ProofError("There is not exactly one proof with the expected members.")
+    try:
+        method = f"{issuer_of(document)}#{key.fragment}"
+        digest = _document_hash(document, fast)
+    except Invalid as invalid:
+        raise ProofError(invalid.message) from None
+    expected = {
+        "type": "DataIntegrityProof",
+        "cryptosuite": CRYPTOSUITE,
+        "verificationMethod": method,
+        "proofPurpose": "assertionMethod",
+    }
+    if any(proof[name] != value for name, value in expected.items()):
+        raise ProofError(f"The proof is not an assertion by {method}.")
+    data = options_hash(str(proof["created"]), method) + digest
+    if not key.verifies(_decode(proof["proofValue"]), data):
+        raise ProofError("The signature does not match the document.")
+    return document
+
+
+def check_trim(document: Mapping[str, Any]) -> bool:
+    """Whether the fast path signs ``document`` exactly as the reference does, byte for byte.
+
+    Asked once per template version, with a sample document of it; the answer is stored and decides
+    ``fast`` for every badge of that version.
+    """
+    try:
+        return canonical_fast(document) == canonical_reference(document)
+    except Invalid:
+        return False
+
+
+def canonical_fast(document: Mapping[str, Any]) -> bytes:
+    """Canonical N-Quads (RDFC-1.0) by pyoxigraph, contexts trimmed and inlined.
+
+    :raises Invalid: an unknown context, or not JSON-LD (code ``not-json-ld``).
+    """
+    urls = contexts.context_urls(document)
+    body = {name: value for name, value in document.items() if name != "@context"}
+    inlined = _trimmed(urls, contexts.term_names(document))
+    text = f'{{"@context":{inlined},{json.dumps(body)[1:]}'
+    try:
+        dataset = pyoxigraph.Dataset(pyoxigraph.parse(text, pyoxigraph.RdfFormat.JSON_LD))
+    except (SyntaxError, ValueError) as problem:
+        raise Invalid("not-json-ld", f"The document is not valid JSON-LD: {problem}") from None
+    dataset.canonicalize(pyoxigraph.CanonicalizationAlgorithm.RDFC_1_0)
+    lines = sorted(f"{quad} .\n" for quad in dataset)
+    return "".join(lines).encode()
+
+
+def canonical_reference(document: Mapping[str, Any]) -> bytes:
+    """Canonical N-Quads by PyLD with the full pinned contexts.
+
+    :raises Invalid: an unknown context, or not JSON-LD (code ``not-json-ld``).
+    """
+    contexts.context_urls(document)
+    options = NormalizeOptions(
+        algorithm="URDNA2015",
+        format="application/n-quads",
+        documentLoader=contexts.document_loader,
+    )
+    try:
+        text: str = jsonld.normalize(dict(document), options)
+    except jsonld.JsonLdError as problem:
+        raise Invalid("not-json-ld", f"The document is not valid JSON-LD: {problem}") from None
+    return text.encode()
+
+
+def options_hash(created: str, method: str) -> bytes:
+    """SHA-256 of the canonical proof options.
+
+    The options always are the same five statements about one blank node, so their canonical form
+    is written down directly instead of going through JSON-LD. ``method`` must be a valid IRI.
+    """
+    options = (
+        f'_:c14n0 <http://purl.org/dc/terms/created> "{created}"'
+        "^^<http://www.w3.org/2001/XMLSchema#dateTime> .\n"
+        "_:c14n0 <http://www.w3.org/1999/02/22-rdf-syntax-ns#type>"
+        " <https://w3id.org/security#DataIntegrityProof> .\n"
+        f'_:c14n0 <https://w3id.org/security#cryptosuite> "{CRYPTOSUITE}"'
+        "^^<https://w3id.org/security#cryptosuiteString> .\n"
+        "_:c14n0 <https://w3id.org/security#proofPurpose>"
+        " <https://w3id.org/security#assertionMethod> .\n"
+        f"_:c14n0 <https://w3id.org/security#verificationMethod> <{method}> .\n"
+    )
+    return hashlib.sha256(options.encode()).digest()
+
+
+def issuer_of(document: Mapping[str, Any]) -> str:
+    """The issuer's id, from either form that the data model allows (string or object).
+
+    :raises Invalid: there is none (code ``no-issuer``).
+    """
+    issuer = document.get("issuer")
+    identifier = issuer.get("id") if isinstance(issuer, Mapping) else issuer
+    if not isinstance(identifier, str):
+        raise Invalid("no-issuer", "The document names no issuer.")
+    return identifier
+
+
+def _document_hash(document: Mapping[str, Any], fast: bool) -> bytes:
+    canonical = canonical_fast(document) if fast else canonical_reference(document)
+    return hashlib.sha256(canonical).digest()
+
+
+@lru_cache(maxsize=256)
+def _trimmed(urls: tuple[str, ...], names: frozenset[str]) -> str:
+    """Trimmed contexts as JSON text; a campus has few combinations of terms."""
+    return json.dumps(contexts.trim(urls, dict.fromkeys(names, "")), separators=(",", ":"))
+
+
+def _parse(signed: bytes) -> dict[str, Any]:
+    try:
+        document = json.loads(signed)
+    except (ValueError, RecursionError):
+        raise ProofError("This is not JSON.") from None
+    if not isinstance(document, dict):
+        raise ProofError("This is not a JSON object.")
+    return document
+
+
+def _decode(proof_value: object) -> bytes:
+    if not isinstance(proof_value, str) or not proof_value.startswith("z"):
+        raise ProofError("The proof value is not base58btc.")
+    try:
+        return base58.b58decode(proof_value[1:])
+    except ValueError:
+        raise ProofError("The proof value is not base58btc.") from None
