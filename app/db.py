@@ -26,6 +26,7 @@ from sqlalchemy import (
     create_engine,
     event,
 )
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
 from sqlalchemy.pool import ConnectionPoolEntry
@@ -96,6 +97,19 @@ class Base(DeclarativeBase):
 def new_id() -> str:
     """A random UUID as text."""
     return str(uuid4())
+
+
+def insert_new(session: Session, table: type[Base], rows: list[dict[str, Any]]) -> set[str]:
+    """Insert ``rows`` unless a unique constraint refuses; return the ids that went in.
+
+    Only returned ids may go on: a conflicting row belongs to whoever was first. (``rowcount``
+    cannot be trusted for this with psycopg.)
+    """
+    if not rows:
+        return set()
+    insert = sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
+    statement = insert(table).on_conflict_do_nothing().returning(table.__table__.c.id)
+    return {str(row[0]) for row in session.execute(statement, rows)}
 
 
 class Database:

@@ -1,0 +1,1 @@
+"""Whether it is mastered. ``rules`` decides (pure), ``frameworks`` keeps competencies."""

@@ -64,6 +64,8 @@ class Enrolment(Base):
     """active | left. Leaving never takes a badge away."""
     section_id: Mapped[str | None] = mapped_column(ForeignKey("section.id"))
     """The SIS class, from the launch's section id."""
+    stale: Mapped[bool] = mapped_column(default=False)
+    """Something that rules read has changed: to be decided again."""
     launched_at: Mapped[datetime | None]
     """Last launch; empty for those who never came."""
     roster_seen_at: Mapped[datetime | None]

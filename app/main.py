@@ -1,0 +1,126 @@
+"""The only wiring: which real thing stands behind each name, and the Flask application."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import UTC, datetime
+
+import structlog
+from flask import Flask, Response, g, request
+from flask_babel import Babel, get_locale
+from sqlalchemy import select
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from app import logs
+from app.db import Database
+from app.errors import ConfigurationError
+from app.gradebook.ags import AgsSource
+from app.http import HttpClient
+from app.lti.registration import frame_origins
+from app.lti.services import LtiServices
+from app.models import SystemFact
+from app.pipeline.campus import Campus
+from app.secrets import open_box
+from app.settings import Settings
+from app.web import access, api, errors, instructor, learner, lti, operator, public, session
+from app.web.locale import choose_locale
+from app.web.proxies import TrustedProxies
+
+log = structlog.get_logger()
+MAX_REQUEST_BYTES = 4_000_000
+
+
+def utc_now() -> datetime:
+    """The only clock."""
+    return datetime.now(UTC)
+
+
+def create_campus(settings: Settings) -> Campus:
+    """Everything that verbs need. Raises ConfigurationError when the master key does not fit."""
+    db = Database(settings.database)
+    box, generated = open_box(settings.master_key, settings.data_dir)
+    if generated:
+        log.warning("master-key-beside-data", fix="set TASSEL_MASTER_KEY or TASSEL_MASTER_KEY_FILE")
+    http = HttpClient(settings.allowed_origins)
+    services = LtiServices(db, box, http, utc_now)
+    sources = {source.key: source for source in (AgsSource(services),)}
+    return Campus(settings, db, box, http, utc_now, services, sources)
+
+
+def check_public_url(campus: Campus) -> None:
+    """Refuse to run under another name than the one that issued credentials carry."""
+    with campus.db.reading() as reading:
+        recorded = reading.scalar(select(SystemFact.value).where(SystemFact.key == "public_url"))
+    if recorded and recorded != campus.settings.public_url:
+        raise ConfigurationError(
+            [
+                f"TASSEL_PUBLIC_URL is {campus.settings.public_url}, but badges were issued under"
+                f" {recorded}: their issuer, status and links would stop working. Set it back, or"
+                " serve the old address from here too."
+            ]
+        )
+
+
+def create_app(settings: Settings, campus: Campus | None = None) -> Flask:
+    """The web application; ``campus`` is given by tests and by processes that have one."""
+    logs.configure(settings.log_level)
+    app = Flask("app.web", static_folder="static", template_folder="templates")
+    app.config.update(MAX_CONTENT_LENGTH=MAX_REQUEST_BYTES, TRAP_HTTP_EXCEPTIONS=False)
+    app.extensions["tassel"] = campus or create_campus(settings)
+    Babel(
+        app,
+        locale_selector=choose_locale,
+        default_translation_directories="../translations",
+        default_timezone=settings.time_zone,
+    )
+    app.before_request(_number_request)
+    app.before_request(access.guard)
+    app.after_request(_secure)
+    app.context_processor(_page_values)
+    for blueprint in (lti.bp, instructor.bp, learner.bp, operator.bp, public.bp):
+        app.register_blueprint(blueprint)
+    api.register(app)
+    public.limit(app)
+    errors.register(app)
+    if settings.proxies:
+        app.wsgi_app = TrustedProxies(  # type: ignore[method-assign]
+            app.wsgi_app, ProxyFix(app.wsgi_app, x_for=1, x_proto=1, x_host=1), settings.proxies
+        )
+    return app
+
+
+def _number_request() -> None:
+    """A request id in every log line and answer, so that a complaint finds its log."""
+    g.request_id = uuid.uuid4().hex[:16]
+    structlog.contextvars.clear_contextvars()
+    structlog.contextvars.bind_contextvars(request_id=g.request_id)
+
+
+def _page_values() -> dict[str, object]:
+    locale = get_locale()
+    direction = locale.text_direction if locale else "ltr"
+    return {"locale": str(locale or "en").replace("_", "-"), "text_direction": direction}
+
+
+def _secure(response: Response) -> Response:
+    """Headers of every answer. Only registered LMSs may frame pages; operator pages nobody."""
+    response.headers.setdefault("Content-Security-Policy", _policy())
+    response.headers.setdefault("X-Content-Type-Options", "nosniff")
+    response.headers.setdefault("Referrer-Policy", "strict-origin-when-cross-origin")
+    response.headers.setdefault("Permissions-Policy", "camera=(), microphone=(), geolocation=()")
+    response.headers["X-Request-Id"] = g.get("request_id", "")
+    if request.endpoint != "static":
+        response.headers.setdefault("Cache-Control", "no-store")
+    return response
+
+
+def _policy() -> str:
+    framers = "'none'"
+    if request.path.startswith(("/lti/", "/courses/")):
+        origins = frame_origins(session.campus().db)
+        framers = " ".join(("'self'", *g.get("extra_framers", ()), *origins))
+    return (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:;"
+        " connect-src 'self'; font-src 'self'; base-uri 'none';"
+        f" form-action 'self' https: http:; frame-ancestors {framers}"
+    )

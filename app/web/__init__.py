@@ -1,0 +1,1 @@
+"""Pages and API: one module per audience over ``session`` (who), ``access`` (may), ``errors``."""
