@@ -1,6 +1,6 @@
 """Who may use which route. A route that is not in this table answers nobody; a test walks it.
 
-``who``: public | course (anybody enrolled) | staff | teacher | learner | operator | api:<scope>.
+``who``: public | a permission of ``web.permissions`` | ``api:<scope>`` (a bearer token with it).
 ``commits_on_get``: why a GET may write (protocol routes only). ``twin``: the API route that does
 the same, or the reason why there is none.
 """
@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from flask import request
 
 from app.errors import Forbidden, NotFound
-from app.web import session
+from app.web import session, tokens
+from app.web.permissions import OPERATOR, PERMISSIONS
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,10 @@ PROTOCOL = "part of a protocol"
 
 TABLE: dict[str, Access] = {
     "static": Access("public", PUBLIC_PAGE),
+    "operator.enter": Access("public", "single-use way in for people; programs use tokens"),
+    "operator.enter_confirm": Access("public", "single-use way in for people; programs use tokens"),
+    "operator.leave": Access("deliveries", "ends a browser's grant; programs have none"),
+    "operator.home": Access("deliveries", "a page for people; the data behind it has its own address"),
 }
 
 
@@ -45,6 +50,7 @@ def guard() -> None:
     if line is None:
         raise NotFound("not-found", "There is no such page.")
     if line.who.startswith("api:"):
+        tokens.require(line.who.removeprefix("api:"))
         return
     if not line.outside_posts:
         session.refuse_forged_posts()
@@ -53,18 +59,18 @@ def guard() -> None:
 
 
 def _require(who: str) -> None:
-    if who == "operator":
-        session.visitor(session.OPERATOR)
+    """Hold the visitor's role in the area of the permission against its line."""
+    permission = PERMISSIONS[who]
+    if permission.area == OPERATOR:
+        if session.visitor(session.OPERATOR).role not in permission.roles:
+            raise Forbidden(
+                "role-not-allowed",
+                "Your role does not open this page.",
+                fix="An operator of this server can do this.",
+            )
         return
     course_id = (request.view_args or {}).get("course_id", "")
-    role = session.visitor(f"course:{course_id}").role
-    allowed = {
-        "course": session.STAFF | {"learner", "observer"},
-        "staff": session.STAFF,
-        "teacher": session.TEACHERS,
-        "learner": frozenset({"learner"}),
-    }[who]
-    if role not in allowed:
+    if session.visitor(f"course:{course_id}").role not in permission.roles:
         raise Forbidden(
             "role-not-allowed",
             "Your role in this course does not open this page.",

@@ -1,0 +1,63 @@
+"""Who may do what: the one permission table. ``web.access`` holds every route against it.
+
+A permission is exercised inside an area: a course (the role comes from the verified launch of that
+course) or the operator's area (the role comes from the link that let the person in). A role that is
+not named in a line may not do it; there is no ranking of roles to reason about.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+COURSE: Final = "course"
+OPERATOR: Final = "operator"
+
+_EVERYBODY = frozenset({"instructor", "assistant", "administrator", "learner", "observer"})
+
+
+@dataclass(frozen=True)
+class Permission:
+    """One line: where it holds, and which roles have it there."""
+
+    area: str
+    """``course`` or ``operator``."""
+    roles: frozenset[str]
+    what: str
+    """What it allows, for people who read this table."""
+
+
+PERMISSIONS: Final[Mapping[str, Permission]] = {
+    "course": Permission(COURSE, _EVERYBODY, "see what a course shows everybody in it"),
+    "staff": Permission(
+        COURSE,
+        frozenset({"instructor", "assistant", "administrator"}),
+        "see the grades, decisions and awards of a course",
+    ),
+    "teacher": Permission(
+        COURSE,
+        frozenset({"instructor", "administrator"}),
+        "map assessments, publish badges, revoke awards in a course",
+    ),
+    "learner": Permission(COURSE, frozenset({"learner"}), "see and share one's own badges"),
+    "deliveries": Permission(
+        OPERATOR,
+        frozenset({"operator", "sis_administrator"}),
+        "set up SIS connections, read and repair deliveries",
+    ),
+    "operator": Permission(
+        OPERATOR,
+        frozenset({"operator"}),
+        "approve LMSs, look after issuers, keys, mail, API tokens, the audit log and health",
+    ),
+}
+"""Name of the permission (as ``Access.who`` says it) to its line."""
+
+OPERATOR_ROLES: Final = PERMISSIONS["deliveries"].roles
+"""Roles that ``tassel admin link`` can give."""
+
+
+def allows(permission: str, role: str) -> bool:
+    """Whether ``role`` has ``permission``; KeyError for a permission that does not exist."""
+    return role in PERMISSIONS[permission].roles
