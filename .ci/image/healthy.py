@@ -7,12 +7,11 @@ import sys
 import urllib.error
 import urllib.request
 
-host, _, port = os.environ["TASSEL_BIND"].rpartition(":")
-if host in {"0.0.0.0", "[::]", ""}:
-    host = "127.0.0.1"
+# An address that means "every interface" can also be connected to, so TASSEL_BIND serves as it is.
+ready = f"http://{os.environ['TASSEL_BIND']}/readyz"
 opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 try:
-    opener.open(f"http://{host}:{port}/readyz", timeout=4).close()
+    opener.open(ready, timeout=4).close()
 except urllib.error.HTTPError as error:
     sys.exit(f"not ready: {error.code} {error.read(2000).decode(errors='replace')}")
 except OSError as error:
