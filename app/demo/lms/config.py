@@ -1,0 +1,21 @@
+"""How one demo LMS is set up."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class LmsConfig:
+    """One campus: which vendor it plays, how many learners it has and how they come about.
+
+    ``complete`` gives every learner an e-mail address and a SIS id; without it two have no address
+    and one has no SIS id, as on a real campus. ``base_url`` is the public address without a slash
+    at the end; empty means "the loopback address of the server's port".
+    """
+
+    mode: str = "moodle"
+    learners: int = 30
+    seed: int = 1
+    complete: bool = False
+    base_url: str = ""

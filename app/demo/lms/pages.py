@@ -1,0 +1,212 @@
+"""The pages for people: become somebody, the courses, and the page that frames the tool."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlsplit
+
+from flask import Blueprint, Response, render_template, request, url_for
+
+from app.demo.lms.service import campus, locked
+from app.demo.lms.sessions import (
+    current_person,
+    require_person,
+    require_teacher,
+    sign_in,
+    sign_out,
+)
+from app.demo.lms.state import Campus, Course, Enrolment, Person
+from app.errors import Forbidden, NotFound
+
+_SHOWN = 60
+
+
+def pages_blueprint() -> Blueprint:
+    """The routes of this module, and what every template may know."""
+    routes = Blueprint("pages", __name__)
+    routes.app_context_processor(_shared)
+    routes.before_app_request(refuse_foreign_forms)
+    routes.add_url_rule("/", "home", locked(home))
+    routes.add_url_rule("/become", "become", locked(become), methods=["POST"])
+    routes.add_url_rule("/leave", "leave", locked(leave), methods=["POST"])
+    routes.add_url_rule("/courses/<int:course_id>", "course", locked(course))
+    routes.add_url_rule("/courses/<int:course_id>/open/<int:link_id>", "frame", locked(frame))
+    routes.add_url_rule(
+        "/courses/<int:course_id>/content/<int:tool_id>", "content", locked(content)
+    )
+    routes.add_url_rule("/storage-frame", "storage_frame", storage_frame)
+    routes.add_url_rule("/mod/lti/return.php", "launch_return", launch_return)
+    return routes
+
+
+def _shared() -> dict[str, Any]:
+    here = campus()
+    return {
+        "lms": here.vendor.title,
+        "mode": here.vendor.name,
+        "me": current_person(here),
+        "short": lambda value: f"{value:.2f}".rstrip("0").rstrip("."),
+    }
+
+
+def refuse_foreign_forms() -> None:
+    """No other site may press a button of these pages for somebody."""
+    pages = ("pages.", "gradebook.", "admin.")
+    ours = str(request.endpoint or "").startswith(pages)
+    origin = request.headers.get("Origin")
+    if request.method != "POST" or not ours or origin is None:
+        return
+    if urlsplit(origin).netloc != request.host:
+        raise Forbidden("foreign-form", "This form was sent by another site.")
+
+
+def page(name: str, **values: Any) -> Response:
+    """A rendered template as a response that nobody stores."""
+    response = Response(render_template(f"lms/{name}", **values))
+    response.content_type = "text/html; charset=utf-8"
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+def home() -> Response:
+    """Who do you want to be?"""
+    here = campus()
+    found = here.people.values()
+    staff = [(one, _roles(here, one)) for one in found if one.is_admin or _teaches(here, one)]
+    learners = [one for one in found if not one.is_admin and not _teaches(here, one)]
+    query = request.args.get("q", "").strip().lower()
+    if query:
+        learners = [one for one in learners if query in one.name.lower()]
+    preview = [one for one in learners if one.is_test]
+    return page(
+        "home.html",
+        staff=staff,
+        preview=preview,
+        visiting=[one for one in learners if one.visits],
+        others=[one for one in learners if not one.visits and not one.is_test][:_SHOWN],
+        total=len(learners),
+        shown=_SHOWN,
+        query=query,
+        mine=_my_courses(here),
+    )
+
+
+def _teaches(here: Campus, person: Person) -> bool:
+    return any(
+        course.enrolments[person.id].role != "learner"
+        for course in here.courses.values()
+        if person.id in course.enrolments
+    )
+
+
+def _roles(here: Campus, person: Person) -> list[str]:
+    words = {"teacher": "teacher", "assistant": "teaching assistant", "learner": "learner"}
+    roles = ["administrator"] if person.is_admin else []
+    for course in here.courses.values():
+        entry = course.enrolments.get(person.id)
+        if entry is not None:
+            roles.append(f"{words[entry.role]} in {course.label}")
+    return roles
+
+
+def _my_courses(here: Campus) -> list[tuple[Course, Enrolment | None]]:
+    person = current_person(here)
+    if person is None:
+        return []
+    return [
+        (one, one.enrolments.get(person.id))
+        for one in here.courses.values()
+        if person.is_admin or person.id in one.enrolments
+    ]
+
+
+def become() -> Response:
+    """Sign in as the chosen person; with one course go straight there."""
+    here = campus()
+    person = here.person_by_subject(request.form.get("person", ""))
+    if person is None:
+        raise NotFound("no-person", "There is no such person.")
+    mine = [one for one in here.courses.values() if person.id in one.enrolments]
+    target = url_for("pages.course", course_id=mine[0].id) if len(mine) == 1 else "/"
+    response = Response(status=303, headers={"Location": target})
+    sign_in(here, person, response)
+    return response
+
+
+def leave() -> Response:
+    """Be nobody again."""
+    response = Response(status=303, headers={"Location": "/"})
+    sign_out(campus(), response)
+    return response
+
+
+def _member(here: Campus, course_id: int) -> tuple[Course, Enrolment | None]:
+    """The course and my enrolment; administrators may look without one."""
+    person = require_person(here)
+    found = here.course(course_id)
+    entry = found.enrolments.get(person.id)
+    if entry is None and not person.is_admin:
+        raise Forbidden("not-enrolled", "You are not in this course.")
+    return found, entry
+
+
+def course(course_id: int) -> Response:
+    """The course page: navigation, activities, and what a teacher may do."""
+    here = campus()
+    found, entry = _member(here, course_id)
+    links = here.course_links(course_id)
+    columns = {column.link_id: column for column in here.course_columns(course_id)}
+    return page(
+        "course.html",
+        course=found,
+        role=entry.role if entry else "administrator",
+        navigation=[(link, here.tools.get(link.tool_id or 0)) for link in links if link.navigation],
+        activities=[(link, columns.get(link.id)) for link in links if not link.navigation],
+        tools=[tool for tool in here.active_tools() if tool.deep_link_url],
+        count=sum(one.role == "learner" for one in found.enrolments.values()),
+    )
+
+
+def frame(course_id: int, link_id: int) -> Response:
+    """The page that frames the tool."""
+    here = campus()
+    found, _ = _member(here, course_id)
+    link = here.links.get(link_id)
+    if link is None or link.course_id != course_id:
+        raise NotFound("no-link", "There is no such activity.")
+    tool = here.tools.get(link.tool_id or 0)
+    return page(
+        "frame.html",
+        course=found,
+        title=link.title or (tool.name if tool else "External tool"),
+        tool=tool,
+        source=url_for("oidc.start_link", link_id=link_id),
+        storage=here.vendor.name != "moodle",
+    )
+
+
+def content(course_id: int, tool_id: int) -> Response:
+    """The page that frames the tool's content selection."""
+    here = campus()
+    require_teacher(here, course_id)
+    if tool_id not in here.tools:
+        raise NotFound("no-tool", "There is no such tool.")
+    return page(
+        "frame.html",
+        course=here.course(course_id),
+        title=f"Content from {here.tools[tool_id].name}",
+        tool=here.tools[tool_id],
+        source=url_for("oidc.start_selection", course_id=course_id, tool_id=tool_id),
+        storage=here.vendor.name != "moodle",
+    )
+
+
+def storage_frame() -> Response:
+    """The hidden frame that keeps values for tools without cookies (LTI platform storage)."""
+    return page("storage.html")
+
+
+def launch_return() -> Response:
+    """Where a tool sends people back to."""
+    wanted = request.args.get("course", type=int) or 0
+    return Response(status=303, headers={"Location": url_for("pages.course", course_id=wanted)})

@@ -1,0 +1,165 @@
+"""The token endpoint (OAuth 2 client credentials with private_key_jwt) and the tools' key sets."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import threading
+from datetime import timedelta
+from typing import Any
+
+import jwt
+import requests
+from flask import Blueprint, Response, request
+
+from app.demo.lms.service import campus
+from app.demo.lms.state import Access, Campus, Tool
+from app.demo.lms.vendors.base import Vendor
+from app.errors import UpstreamError
+
+ASSERTION = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+LIFE = 3600
+_TIMEOUT = (5, 10)
+
+
+class ToolKeys:
+    """The public keys of tools, cached by address and fetched again when a ``kid`` is new."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._sets: dict[str, dict[str, Any]] = {}
+        self.fetches = 0
+
+    def verify(self, tool: Tool, token: str, audience: list[str] | None) -> dict[str, Any]:
+        """The claims of a JWT that the tool signed; the audience is checked if one is given.
+
+        Raises ``jwt.PyJWTError`` for a bad token and ``UpstreamError`` when the keys are missing.
+        """
+        header = jwt.get_unverified_header(token)
+        key = self._key(tool.keyset_url, str(header.get("kid", "")))
+        claims: dict[str, Any] = jwt.decode(
+            token,
+            key,
+            algorithms=["RS256"],
+            audience=audience,
+            leeway=60,
+            options={"verify_aud": audience is not None, "require": ["exp", "iat"]},
+        )
+        return claims
+
+    def _key(self, url: str, kid: str) -> Any:
+        known = self._sets.get(url, {})
+        if kid not in known:
+            known = self._fetch(url)
+        if kid not in known:
+            raise jwt.InvalidTokenError(f"key {kid!r} is not in the tool's key set")
+        return known[kid]
+
+    def _fetch(self, url: str) -> dict[str, Any]:
+        try:
+            with requests.Session() as session:
+                found = session.get(url, timeout=_TIMEOUT)
+                found.raise_for_status()
+                keys = jwt.PyJWKSet.from_dict(found.json()).keys
+        except (requests.RequestException, ValueError, jwt.PyJWTError) as error:
+            raise UpstreamError(
+                "no-keys",
+                f"The key set at {url} cannot be read: {error}",
+                system="LTI tool",
+                permanent=False,
+            ) from error
+        fresh = {str(key.key_id): key.key for key in keys}
+        with self._lock:
+            self._sets[url] = fresh
+            self.fetches += 1
+        return fresh
+
+
+def token_blueprint(vendor: Vendor, keys: ToolKeys) -> Blueprint:
+    """The token endpoint at the vendor's address."""
+    routes = Blueprint("tokens", __name__)
+
+    @routes.post(vendor.paths.token)
+    def token() -> Response:
+        here = campus()
+        if not _well_formed():
+            return _problem(here, 400, "invalid_request")
+        tool = _claimed_tool(here)
+        if tool is None:
+            return _problem(here, 400, "invalid_client")
+        try:
+            claims = keys.verify(tool, request.form["client_assertion"], _audience(here))
+        except UpstreamError as error:
+            return Response(f"<h1>Not found</h1><p>{error.message}</p>", 404)
+        except jwt.PyJWTError as error:
+            return _problem(here, 400, "invalid_client", str(error))
+        return _grant(here, tool, claims)
+
+    return routes
+
+
+def _well_formed() -> bool:
+    form = request.form
+    return (
+        form.get("grant_type") == "client_credentials"
+        and form.get("client_assertion_type") == ASSERTION
+        and bool(form.get("client_assertion"))
+    )
+
+
+def _claimed_tool(here: Campus) -> Tool | None:
+    """The active tool that the assertion's ``sub`` names; nothing is believed yet."""
+    try:
+        claims = jwt.decode(request.form["client_assertion"], options={"verify_signature": False})
+    except jwt.PyJWTError:
+        return None
+    with here.lock:
+        tool = here.tool_by_client(str(claims.get("sub", "")))
+    return tool if tool is not None and tool.active else None
+
+
+def _audience(here: Campus) -> list[str] | None:
+    """Who the assertion must be for; None where the vendor does not look."""
+    if not here.vendor.checks_assertion:
+        return None
+    return [here.base_url + here.vendor.paths.token, here.vendor.issuer(here)]
+
+
+def _grant(here: Campus, tool: Tool, claims: dict[str, Any]) -> Response:
+    with here.lock:
+        if here.vendor.checks_assertion and not _fresh(here, tool, claims):
+            return _problem(here, 400, "invalid_client", "iss, sub or jti is wrong")
+        allowed = here.vendor.granted_scopes(tool)
+        asked = request.form.get("scope", "").split()
+        granted = [scope for scope in asked if scope in allowed]
+        if not granted or any(scope not in here.vendor.scopes_supported() for scope in asked):
+            return _problem(here, 400, "invalid_scope")
+        token = secrets.token_hex(16)
+        expires = here.now() + timedelta(seconds=LIFE)
+        here.access[token] = Access(tool.id, frozenset(granted), expires)
+    body = {
+        "access_token": token,
+        "token_type": "Bearer",
+        "expires_in": LIFE,
+        "scope": " ".join(granted),
+    }
+    return _json(here, body, 200)
+
+
+def _fresh(here: Campus, tool: Tool, claims: dict[str, Any]) -> bool:
+    """``iss`` is the client too, and the ``jti`` was never used before."""
+    jti = str(claims.get("jti", ""))
+    if claims.get("iss") != tool.client_id or not jti or jti in here.used_assertions:
+        return False
+    here.used_assertions.add(jti)
+    return True
+
+
+def _problem(here: Campus, status: int, code: str, text: str = "") -> Response:
+    return _json(here, {"error": code} | ({"error_description": text} if text else {}), status)
+
+
+def _json(here: Campus, body: dict[str, Any], status: int) -> Response:
+    response = Response(json.dumps(body), status, content_type=here.vendor.token_content_type)
+    response.headers["Cache-Control"] = "no-store"
+    return response
