@@ -40,11 +40,11 @@ $(bin)/python:
 	echo '  make setup PYTHON=/path/to/python3' >&2; exit 1
 
 $(bin)/.requirements: requirements-dev.lock | $(bin)/python
-	$(bin)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	$(bin)/pip install -qq --disable-pip-version-check --require-hashes -r requirements-dev.lock
 	@touch $@
 
 $(bin)/.project: pyproject.toml $(bin)/.requirements
-	$(bin)/pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps --editable .
+	$(bin)/pip install -qq --disable-pip-version-check --no-build-isolation --no-deps --editable .
 	@touch $@
 
 node_modules/.package-lock.json: package.json package-lock.json
@@ -68,7 +68,7 @@ lock: .make/uv/bin/uv ## make the lock files again; ARGS=--upgrade takes new rel
 
 .make/uv/bin/uv: | $(bin)/python
 	$(bin)/python -m venv .make/uv
-	.make/uv/bin/pip install --quiet --disable-pip-version-check uv
+	.make/uv/bin/pip install -qq --disable-pip-version-check uv
 
 clean: ## remove what was installed and built; never data/
 	rm -rf .venv node_modules .make build dist app/web/static/vendor

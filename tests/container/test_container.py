@@ -17,6 +17,7 @@ from tests.container.running import ACCOUNT, Container, fetch, image_config, is_
 pytestmark = pytest.mark.container
 
 Start = Callable[..., Container]
+KEY = "A" * 43 + "="
 
 
 def operator_link(container: Container) -> str:
@@ -87,16 +88,18 @@ def test_data_survive_a_restart(start: Start, tmp_path: Path) -> None:
     assert fetch(stranger.port, path)[0] != 200
 
 
-def test_postgresql_keeps_the_data_instead(start: Start, tmp_path: Path) -> None:
+def test_postgresql_keeps_the_data_instead(start: Start, database_url: str, tmp_path: Path) -> None:
     """With a database server the volume can be replaced, and the data are still there."""
-    url = os.environ.get("TASSEL_TEST_DATABASE_URL", "")
-    if not url.startswith("postgresql"):
-        pytest.skip("needs an empty PostgreSQL database in TASSEL_TEST_DATABASE_URL")
-    first = start(TASSEL_DATABASE_URL=url)
+    if not database_url.startswith("postgresql"):
+        pytest.skip("needs a PostgreSQL server in TASSEL_TEST_DATABASE_URL")
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    os.chown(empty, ACCOUNT, ACCOUNT)
+    first = start(TASSEL_DATABASE_URL=database_url, TASSEL_MASTER_KEY=KEY)
     first.wait_ready()
     path = operator_link(first)
     assert first.stop() == 0, first.output.read_text()
-    second = start(TASSEL_DATABASE_URL=url)
+    second = start(on=empty, TASSEL_DATABASE_URL=database_url, TASSEL_MASTER_KEY=KEY)
     second.wait_ready()
     assert fetch(second.port, path)[0] == 200
 
