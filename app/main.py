@@ -54,9 +54,8 @@ def check_public_url(campus: Campus) -> None:
     if recorded and recorded != campus.settings.public_url:
         raise ConfigurationError(
             [
-                f"TASSEL_PUBLIC_URL is {campus.settings.public_url}, but badges were issued under"
-                f" {recorded}: their issuer, status and links would stop working. Set it back, or"
-                " serve the old address from here too."
+                f"TASSEL_PUBLIC_URL is {campus.settings.public_url}, but badges were issued under "
+                + f"{recorded}: their issuer, status and links would stop working. Set it back."
             ]
         )
 
@@ -122,5 +121,5 @@ def _policy() -> str:
     return (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:;"
         " connect-src 'self'; font-src 'self'; base-uri 'none';"
-        f" form-action 'self' https: http:; frame-ancestors {framers}"
+        f" form-action 'self'; frame-ancestors {framers}"
     )

@@ -116,8 +116,7 @@ def context_urls(document: Mapping[str, Any]) -> tuple[str, ...]:
 
     :raises Invalid: an inline context (it could redefine what is signed) or an unknown address.
     """
-    declared = document.get("@context")
-    urls: list[Any] = declared if isinstance(declared, list) else [declared]
+    urls = _listed(document.get("@context"))
     for url in urls:
         pinned(url)
     return tuple(urls)
@@ -129,14 +128,21 @@ def hashes_used(document: Mapping[str, Any]) -> dict[str, str]:
 
 
 def trim(contexts: Sequence[str], document: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The ``contexts`` inlined and cut to the terms that ``document`` uses.
+    """The ``contexts`` inlined, cut to the terms that ``document`` uses, and flattened.
 
-    Parsing the contexts is most of the cost of canonicalizing a badge, and a badge uses about a
-    third of the terms. Whether the cut changes the meaning of a document is not decided here:
-    ``proofs.data_integrity.check_trim`` compares with the full contexts.
+    Processing contexts is most of the cost of canonicalizing a badge: it uses a third of the terms,
+    and every typed node inside it opens a scope of its own. Where each term in use has one and the
+    same definition in all scopes, the scopes are lifted into one flat context; else they stay.
+    Whether the result still means the same is not decided here: ``proofs.data_integrity.check_trim``
+    compares with the full contexts.
     """
     used = frozenset(_names(document))
-    return [_cut(pinned(url)["@context"], _closure(url, used)) for url in contexts]
+    cut = [_cut(pinned(url)["@context"], _closure(url, used)) for url in contexts]
+    flat: dict[str, Any] = {}
+    for term, definition in _definitions(cut):
+        if flat.setdefault(term, definition) != definition:
+            return cut
+    return [flat]
 
 
 def term_names(document: Mapping[str, Any]) -> frozenset[str]:
@@ -151,12 +157,16 @@ def _names(node: Any) -> Iterator[str]:
                 continue
             yield key
             if key in {"type", "proofPurpose"}:
-                yield from [value] if isinstance(value, str) else value
+                yield from (name for name in _listed(value) if isinstance(name, str))
             else:
                 yield from _names(value)
     elif isinstance(node, list):
         for item in node:
             yield from _names(item)
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
 
 
 def _closure(url: str, used: frozenset[str]) -> frozenset[str]:
@@ -183,3 +193,19 @@ def _cut(context: Mapping[str, Any], used: frozenset[str]) -> dict[str, Any]:
         if isinstance(definition, Mapping) and isinstance(definition.get("@context"), Mapping):
             kept[term] = {**definition, "@context": _cut(definition["@context"], used)}
     return kept
+
+
+def _definitions(cut: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, Any]]:
+    """Every definition in every scope, spelled in one way and without the scope it opens."""
+    for context in cut:
+        for term, definition in context.items():
+            if not isinstance(definition, Mapping):
+                if not term.startswith("@"):
+                    yield term, definition
+                continue
+            bare = dict(definition)
+            scope = bare.pop("@context", {})
+            if scope is None:
+                bare["@context"] = None
+            yield term, bare["@id"] if bare.keys() == {"@id"} else bare
+            yield from _definitions([scope or {}])

@@ -91,6 +91,8 @@ class AchievementVersion(Base):
     image: Mapped[bytes | None] = mapped_column(LargeBinary)
     """PNG, re-encoded at upload."""
     image_alt: Mapped[str] = mapped_column(String(300), default="")
+    fast: Mapped[bool] = mapped_column(default=True)
+    """Whether the fast canonicalizer gives the reference's bytes for it (checked at publication)."""
     created_at: Mapped[datetime]
     published_at: Mapped[datetime | None]
 

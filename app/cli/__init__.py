@@ -1,0 +1,36 @@
+"""The command ``tassel``: one module per group of commands."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from app.cli import admin, demo, operate, serve
+from app.errors import AppError
+
+__all__ = ["main"]
+
+
+class _Tassel(click.Group):
+    """Turns expected errors into a message and exit code 2, without a traceback."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Run the command."""
+        try:
+            return super().invoke(ctx)
+        except AppError as error:
+            click.echo(error.message, err=True)
+            if error.fix:
+                click.echo(error.fix, err=True)
+            sys.exit(2)
+
+
+@click.group(cls=_Tassel)
+@click.version_option(package_name="tassel")
+def main() -> None:
+    """Tassel: course grades in, Open Badges 3.0 out."""
+
+
+for command in (*serve.COMMANDS, *operate.COMMANDS, *admin.COMMANDS, *demo.COMMANDS):
+    main.add_command(command)

@@ -1,0 +1,175 @@
+"""``tassel serve``: migrations, then web and worker side by side under one small supervisor."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from types import FrameType
+from typing import Any
+
+import click
+import structlog
+from flask import Flask
+from gunicorn.app.base import BaseApplication
+
+from app import logs, schema
+from app.jobs import Worker
+from app.main import check_public_url, create_app, create_campus
+from app.pipeline.outbox import ensure_mail
+from app.settings import Settings, load
+
+log = structlog.get_logger()
+RESTART_SECONDS = 2.0
+GRACE_SECONDS = 5.0
+_fork = multiprocessing.get_context("fork")
+
+
+class _Web(BaseApplication):  # type: ignore[misc]
+    """Gunicorn with threads, configured from our settings."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        super().__init__()
+
+    def load_config(self) -> None:
+        """Hand our settings to gunicorn."""
+        settings = self._settings
+        values = {
+            "bind": settings.bind,
+            "workers": settings.web_workers,
+            "threads": settings.web_threads,
+            "worker_class": "gthread",
+            "graceful_timeout": settings.drain_seconds,
+            "timeout": 60,
+            "max_requests": 20_000,
+            "max_requests_jitter": 2000,
+            "accesslog": None,
+            "errorlog": "-",
+            "loglevel": "warning",
+            "forwarded_allow_ips": "127.0.0.1",
+            "forwarder_headers": "",
+            "control_socket_disable": True,
+        }
+        for name, value in values.items():
+            if name in self.cfg.settings:
+                self.cfg.set(name, value)
+
+    def load(self) -> Flask:
+        """The application, made after the fork."""
+        return create_app(self._settings)
+
+
+def run_web(settings: Settings) -> None:
+    """Serve pages until SIGTERM."""
+    logs.configure(settings.log_level)
+    _Web(settings).run()
+
+
+def run_worker(settings: Settings) -> None:
+    """Carry out jobs until SIGTERM."""
+    logs.configure(settings.log_level)
+    campus = create_campus(settings)
+    Worker(campus).run_forever()
+
+
+@dataclass
+class _Supervisor:
+    """Keeps its children alive and takes them down together."""
+
+    children: dict[str, Callable[[], None]]
+    drain_seconds: float
+    running: dict[str, Any] = field(default_factory=dict)
+    stopping: bool = False
+
+    def run(self) -> int:
+        """Until SIGTERM or SIGINT; returns the exit code."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._stop)
+        while not self.stopping:
+            for name, target in self.children.items():
+                self._keep(name, target)
+            time.sleep(0.2)
+        return self._drain()
+
+    def _stop(self, _number: int, _frame: FrameType | None) -> None:
+        self.stopping = True
+
+    def _keep(self, name: str, target: Callable[[], None]) -> None:
+        process = self.running.get(name)
+        if process is not None and process.is_alive():
+            return
+        if process is not None:
+            log.error("process-died", process=name, exit_code=process.exitcode)
+            time.sleep(RESTART_SECONDS)
+        self.running[name] = _fork.Process(target=_child, args=(target,), name=name)
+        self.running[name].start()
+
+    def _drain(self) -> int:
+        """SIGTERM to all, wait, kill what does not end."""
+        for process in self.running.values():
+            process.terminate()
+        deadline = time.monotonic() + self.drain_seconds + GRACE_SECONDS
+        code = 0
+        for name, process in self.running.items():
+            process.join(max(0.1, deadline - time.monotonic()))
+            if process.is_alive():
+                log.error("process-killed", process=name)
+                process.kill()
+                code = 1
+        return code
+
+
+def _child(target: Callable[[], None]) -> None:
+    """Children begin with the default signal actions; an error ends the process, not silently."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.SIG_DFL)
+    target()
+
+
+def prepare(settings: Settings) -> None:
+    """What must be right before anything starts: schema, master key, public address.
+
+    Raises ConfigurationError with what is wrong and how to mend it.
+    """
+    schema.upgrade(settings.database)
+    campus = create_campus(settings)
+    try:
+        check_public_url(campus)
+        with campus.db.transaction() as session:
+            ensure_mail(session, bool(settings.smtp_url), campus.clock())
+    finally:
+        campus.db.close()
+
+
+@click.command()
+def serve() -> None:
+    """Migrate, then run web and worker until SIGTERM."""
+    settings = load()
+    logs.configure(settings.log_level)
+    prepare(settings)
+    log.info("serving", bind=settings.bind, public_url=settings.public_url, pid=os.getpid())
+    supervisor = _Supervisor(
+        {"web": lambda: run_web(settings), "worker": lambda: run_worker(settings)},
+        settings.drain_seconds,
+    )
+    sys.exit(supervisor.run())
+
+
+@click.command()
+def web() -> None:
+    """Run the web server alone (a larger campus runs several)."""
+    run_web(load())
+
+
+@click.command()
+def worker() -> None:
+    """Run one worker alone. On SQLite only one worker can run."""
+    run_worker(load())
+
+
+COMMANDS = (serve, web, worker)

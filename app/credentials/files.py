@@ -1,0 +1,57 @@
+"""What can be downloaded of a credential: the exact JSON, the JWT, the picture with it inside."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.credentials import bake, designs
+from app.errors import NotFound
+from app.models import AchievementVersion, Award, Credential
+
+UPLOAD = "upload"
+
+
+def current(session: Session, award_id: str) -> Credential:
+    """The newest credential of an award; raises NotFound while it is not signed."""
+    query = select(Credential).where(Credential.award_id == award_id)
+    found = session.scalar(query.order_by(Credential.number.desc()).limit(1))
+    if found is None:
+        raise NotFound("not-signed", "This badge is not signed yet.", fix="Come back in a minute.")
+    return found
+
+
+def version_of(session: Session, award: Award) -> AchievementVersion:
+    """The wording and look that the award was made with."""
+    return session.scalars(
+        select(AchievementVersion).where(
+            AchievementVersion.achievement_id == award.achievement_id,
+            AchievementVersion.number == award.achievement_version,
+        )
+    ).one()
+
+
+def image_png(version: AchievementVersion) -> bytes:
+    """The picture as PNG: the author's upload, or the chosen design."""
+    if version.design == UPLOAD and version.image is not None:
+        return version.image
+    return _drawn(version.design, version.palette)
+
+
+@lru_cache(maxsize=64)
+def _drawn(design: str, palette: str) -> bytes:
+    return designs.png(design, palette)
+
+
+def image_svg(version: AchievementVersion) -> str | None:
+    """The chosen design as SVG; None for an uploaded picture."""
+    if version.design == UPLOAD:
+        return None
+    return designs.svg(version.design, version.palette, version.image_alt or version.name)
+
+
+def baked_png(session: Session, award: Award) -> bytes:
+    """The picture with the signed JSON inside (Open Badges 3.0, 5.3.1)."""
+    return bake.bake(image_png(version_of(session, award)), current(session, award.id).document)

@@ -1,0 +1,394 @@
+"""What an instructor does with a badge: make it, word it, map it, publish, stop, resume.
+
+A badge is an achievement with versions and, in this course, a rule with versions. Drafts change
+freely; what is published is frozen, and the next change begins a new draft beside it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import delete, func, select
+from sqlalchemy.orm import Session
+
+from app import audit
+from app.credentials import bake, designs, issuers, issuing
+from app.credentials.drift import lint
+from app.credentials.files import UPLOAD
+from app.credentials.proofs import data_integrity
+from app.db import new_id
+from app.errors import Conflict, Invalid, NotFound
+from app.mastery.rules import RuleDefinition
+from app.models import (
+    Achievement,
+    AchievementVersion,
+    Assessment,
+    Award,
+    Competency,
+    Framework,
+    Issuer,
+    Rule,
+    RuleVersion,
+)
+from app.pipeline import collect
+from app.pipeline.campus import Campus
+from app.pipeline.decide import mark_stale
+
+REGRADE = ("keep", "review", "revoke")
+LIMITS = {"name": 200, "description": 2000, "criteria": 4000, "image_alt": 300}
+
+
+@dataclass(frozen=True)
+class BadgeEdit:
+    """Everything that the mapping and look pages can change. ``image``: a new PNG upload."""
+
+    name: str
+    description: str
+    criteria: str
+    design: str
+    palette: str
+    image: bytes | None
+    image_alt: str
+    regrade: str
+    course_column: bool
+    definition: RuleDefinition
+
+
+@dataclass(frozen=True)
+class BadgeDraft:
+    """A badge as its editor sees it: the draft if there is one, else what is published."""
+
+    achievement: Achievement
+    version: AchievementVersion
+    rule: Rule
+    rule_version: RuleVersion
+    definition: RuleDefinition
+
+
+def create(
+    campus: Campus, course_id: str, name: str, actor: str, person_id: str | None = None
+) -> str:
+    """A new draft badge with an empty rule; returns the achievement's id. Raises Invalid."""
+    name = _words(name)
+    if not 3 <= len(name) <= LIMITS["name"]:
+        raise Invalid(
+            "badge-name", "Give the badge a name.", fields={"name": "3 to 200 characters"}
+        )
+    now = campus.clock()
+    settings = campus.settings
+    with campus.db.transaction() as session:
+        issuer = issuers.ensure_default(
+            session, settings.public_url, settings.campus_name, campus.box, now
+        )
+        achievement = Achievement(
+            id=new_id(), issuer_id=issuer.id, course_id=course_id, created_at=now
+        )
+        session.add(achievement)
+        session.flush()
+        session.add(
+            AchievementVersion(
+                achievement_id=achievement.id, number=1, name=name, created_at=now, alignments=[]
+            )
+        )
+        rule = Rule(id=new_id(), course_id=course_id, achievement_id=achievement.id)
+        session.add(rule)
+        session.flush()
+        empty = RuleDefinition("all", ())
+        session.add(_rule_version(rule.id, 1, empty, person_id, now))
+        audit.record(session, actor, "badge.created", f"achievement:{achievement.id}", {}, now)
+    return achievement.id
+
+
+def draft(session: Session, course_id: str, achievement_id: str) -> BadgeDraft:
+    """The newest wording and rule; raises NotFound for a badge of another course."""
+    rule = session.scalar(
+        select(Rule).where(Rule.course_id == course_id, Rule.achievement_id == achievement_id)
+    )
+    if rule is None:
+        raise NotFound("badge-unknown", "There is no such badge in this course.")
+    achievement = session.get_one(Achievement, achievement_id)
+    version = session.scalars(
+        select(AchievementVersion)
+        .where(AchievementVersion.achievement_id == achievement_id)
+        .order_by(AchievementVersion.number.desc())
+        .limit(1)
+    ).one()
+    rule_version = session.scalars(
+        select(RuleVersion)
+        .where(RuleVersion.rule_id == rule.id)
+        .order_by(RuleVersion.number.desc())
+        .limit(1)
+    ).one()
+    definition = RuleDefinition.from_json(rule_version.definition)
+    return BadgeDraft(achievement, version, rule, rule_version, definition)
+
+
+def save(
+    campus: Campus,
+    course_id: str,
+    achievement_id: str,
+    edit: BadgeEdit,
+    actor: str,
+    person_id: str | None = None,
+) -> None:
+    """Keep a draft. Raises Invalid with a message per field; nothing is kept then."""
+    image = bake.clean_png(edit.image) if edit.image else None
+    now = campus.clock()
+    with campus.db.transaction() as session:
+        present = draft(session, course_id, achievement_id)
+        _check(edit, image or present.version.image)
+        _check_ids(session, course_id, edit.definition)
+        _save_wording(session, present, edit, image, now)
+        _save_rule(session, present, edit.definition, person_id, now)
+        present.achievement.regrade = edit.regrade
+        present.achievement.course_column = edit.course_column
+        audit.record(session, actor, "badge.saved", f"achievement:{achievement_id}", {}, now)
+
+
+def _words(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _check(edit: BadgeEdit, image: bytes | None) -> None:
+    """Every wrong field with its message, in one Invalid."""
+    fields = {
+        name: f"at most {limit} characters"
+        for name, limit in LIMITS.items()
+        if len(getattr(edit, name)) > limit
+    }
+    rules = {
+        "name": (len(_words(edit.name)) >= 3, "at least 3 characters"),
+        "regrade": (edit.regrade in REGRADE, "choose one"),
+        "palette": (edit.palette in designs.PALETTES, "choose one"),
+        "design": (edit.design in (*designs.DESIGNS, UPLOAD), "choose one"),
+        "image": (
+            edit.design != UPLOAD or image is not None,
+            "upload a picture, or choose a design",
+        ),
+    }
+    fields |= {name: message for name, (good, message) in rules.items() if not good}
+    if fields:
+        raise Invalid("badge-fields", "Some fields need a look.", fields=fields)
+
+
+def _check_ids(session: Session, course_id: str, definition: RuleDefinition) -> None:
+    """Assessments of this course and competencies within reach only, whatever the form says."""
+    assessments = set(
+        session.scalars(select(Assessment.id).where(Assessment.course_id == course_id))
+    )
+    competencies = set(
+        session.scalars(
+            select(Competency.id)
+            .join(Framework, Framework.id == Competency.framework_id)
+            .where((Framework.course_id == course_id) | Framework.course_id.is_(None))
+        )
+    )
+    for clause in definition.clauses:
+        if clause.assessment not in assessments or clause.competency not in competencies:
+            raise Invalid("rule-foreign", "The form names something that is not in this course.")
+        if not 0 <= clause.pass_mark <= 100:
+            raise Invalid(
+                "rule-mark",
+                "A pass mark is a percentage from 0 to 100.",
+                fields={f"mark-{clause.assessment}": "0 to 100"},
+            )
+
+
+def _save_wording(
+    session: Session, present: BadgeDraft, edit: BadgeEdit, image: bytes | None, now: datetime
+) -> None:
+    values: dict[str, Any] = {
+        "name": _words(edit.name),
+        "description": edit.description.strip(),
+        "criteria": edit.criteria.strip(),
+        "design": edit.design,
+        "palette": edit.palette,
+        "image": image or present.version.image,
+        "image_alt": _words(edit.image_alt),
+    }
+    target = present.version
+    if target.published_at is not None:
+        if all(getattr(target, name) == value for name, value in values.items()):
+            return
+        target = AchievementVersion(
+            achievement_id=target.achievement_id,
+            number=target.number + 1,
+            alignments=[],
+            created_at=now,
+        )
+        session.add(target)
+    for name, value in values.items():
+        setattr(target, name, value)
+
+
+def _save_rule(
+    session: Session,
+    present: BadgeDraft,
+    definition: RuleDefinition,
+    person_id: str | None,
+    now: datetime,
+) -> None:
+    if present.definition == definition:
+        return
+    if present.rule_version.published_at is None:
+        present.rule_version.definition = definition.to_json()
+        return
+    number = present.rule_version.number + 1
+    session.add(_rule_version(present.rule.id, number, definition, person_id, now))
+
+
+def _rule_version(
+    rule_id: str, number: int, definition: RuleDefinition, person_id: str | None, now: datetime
+) -> RuleVersion:
+    return RuleVersion(
+        rule_id=rule_id,
+        number=number,
+        definition=definition.to_json(),
+        created_by=person_id,
+        created_at=now,
+    )
+
+
+def publish(campus: Campus, course_id: str, achievement_id: str, actor: str) -> str:
+    """Freeze the draft, put the rule in force and ask for a reading. Returns the run's id.
+
+    Raises Invalid with what is missing. Publishing again what is published is harmless.
+    """
+    now = campus.clock()
+    with campus.db.transaction() as session:
+        present = draft(session, course_id, achievement_id)
+        present.definition.check()
+        _freeze(campus, session, present, now)
+        present.rule.state = present.achievement.state = "published"
+        present.rule.published_version = present.rule_version.number
+        present.rule_version.published_at = present.rule_version.published_at or now
+        mark_stale(session, course_id)
+        detail = {"rule": present.rule.id, "version": present.rule_version.number}
+        audit.record(
+            session, actor, "badge.published", f"achievement:{achievement_id}", detail, now
+        )
+    return collect.request(campus, course_id, "publish")
+
+
+def _freeze(campus: Campus, session: Session, present: BadgeDraft, now: datetime) -> None:
+    """Fix the wording for ever and make sure that every verifier will accept it."""
+    version = present.version
+    if version.published_at is None:
+        version.alignments = _alignments(session, present.definition)
+        if not version.criteria:
+            version.criteria = _criteria(session, present.definition)
+        sample = _sample(campus, session, present)
+        findings = lint(sample)
+        if findings:
+            raise Invalid(
+                "badge-drift", "Some verifiers would refuse this badge: " + str(findings[0])
+            )
+        version.fast = data_integrity.check_trim(sample)
+        version.published_at = now
+    present.achievement.published_version = version.number
+
+
+def _alignments(session: Session, definition: RuleDefinition) -> list[dict[str, Any]]:
+    """The competencies of the rule as they are worded today."""
+    wanted = list(dict.fromkeys(clause.competency for clause in definition.clauses))
+    query = (
+        select(Competency, Framework)
+        .join(Framework, Framework.id == Competency.framework_id)
+        .where(Competency.id.in_(wanted))
+    )
+    rows = {c.id: (c, f) for c, f in session.execute(query)}
+    return [
+        {
+            "competency": competency.id,
+            "code": competency.code,
+            "statement": competency.statement,
+            "uri": competency.uri,
+            "case_id": competency.case_id,
+            "framework": framework.title,
+        }
+        for competency, framework in (rows[item] for item in wanted)
+    ]
+
+
+def _criteria(session: Session, definition: RuleDefinition) -> str:
+    """The rule in words, for a badge whose author wrote no criteria."""
+    query = select(Assessment.id, Assessment.title).where(
+        Assessment.id.in_({clause.assessment for clause in definition.clauses})
+    )
+    titles = dict(session.execute(query).tuples().all())
+    parts = [f"{titles[c.assessment]}: at least {c.pass_mark:f} %" for c in definition.clauses]
+    if len(parts) == 1:
+        return f"{parts[0]}."
+    head = {"all": "All of these", "any": "One of these"}.get(
+        str(definition.needs), f"At least {definition.required} of these"
+    )
+    return f"{head}:\n" + "\n".join(f"- {part}" for part in parts)
+
+
+def _sample(campus: Campus, session: Session, present: BadgeDraft) -> dict[str, Any]:
+    """A credential of this wording for nobody, to be held against the verifiers' rules."""
+    session.flush()
+    award = Award(
+        subject_id="urn:uuid:00000000-0000-4000-8000-000000000000",
+        salt="0" * 32,
+        status_index=0,
+        awarded_at=campus.clock().replace(microsecond=0),
+    )
+    return issuing.compose(
+        credential_id="00000000-0000-4000-8000-000000000000",
+        award=award,
+        version=present.version,
+        issuer=session.get_one(Issuer, present.achievement.issuer_id),
+        list_number=1,
+        email="nobody@example.edu",
+        public_url=campus.settings.public_url,
+    )
+
+
+def stop(campus: Campus, course_id: str, achievement_id: str, actor: str) -> None:
+    """No new awards from now on; those made stay. The undo of publishing."""
+    _switch(campus, course_id, achievement_id, actor, "published", "stopped")
+
+
+def resume(campus: Campus, course_id: str, achievement_id: str, actor: str) -> None:
+    """Awards again, for everybody who reached it in between too."""
+    _switch(campus, course_id, achievement_id, actor, "stopped", "published")
+    collect.request(campus, course_id, "publish")
+
+
+def _switch(
+    campus: Campus, course_id: str, achievement_id: str, actor: str, old: str, new: str
+) -> None:
+    now = campus.clock()
+    with campus.db.transaction() as session:
+        rule = draft(session, course_id, achievement_id).rule
+        if rule.state != old:
+            raise Conflict("badge-state", f"This badge is {rule.state}, not {old}.")
+        rule.state = new
+        if new == "published":
+            mark_stale(session, course_id)
+        audit.record(session, actor, f"badge.{new}", f"achievement:{achievement_id}", {}, now)
+
+
+def remove_draft(campus: Campus, course_id: str, achievement_id: str, actor: str) -> None:
+    """Delete a badge that was never published. Raises Conflict for any other."""
+    now = campus.clock()
+    with campus.db.transaction() as session:
+        present = draft(session, course_id, achievement_id)
+        awards = session.scalar(
+            select(func.count()).select_from(Award).where(Award.achievement_id == achievement_id)
+        )
+        if present.achievement.state != "draft" or awards:
+            raise Conflict(
+                "badge-published", "A published badge is not deleted.", fix="Stop it instead."
+            )
+        rule_id = present.rule.id
+        session.execute(delete(RuleVersion).where(RuleVersion.rule_id == rule_id))
+        session.execute(delete(Rule).where(Rule.id == rule_id))
+        session.execute(
+            delete(AchievementVersion).where(AchievementVersion.achievement_id == achievement_id)
+        )
+        session.execute(delete(Achievement).where(Achievement.id == achievement_id))
+        audit.record(session, actor, "badge.removed", f"achievement:{achievement_id}", {}, now)

@@ -1,0 +1,321 @@
+"""DECIDE and AWARD: every published rule of a course over the learners whose results changed."""
+
+from __future__ import annotations
+
+import secrets
+import uuid
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import and_, insert, select, update
+from sqlalchemy.orm import Session
+
+from app import audit
+from app.db import insert_new, new_id
+from app.mastery.rules import Decision as Verdict
+from app.mastery.rules import RuleDefinition, Score, evaluate
+from app.models import (
+    Achievement,
+    Assessment,
+    Attainment,
+    AttainmentEvidence,
+    Award,
+    Course,
+    Decision,
+    Enrolment,
+    Person,
+    Result,
+    ResultVersion,
+    Rule,
+    RuleVersion,
+)
+from app.pipeline import revoke
+from app.pipeline.campus import Campus
+
+GROUP = 500
+
+
+@dataclass(frozen=True)
+class Published:
+    """A rule in force with its achievement."""
+
+    rule: Rule
+    version: RuleVersion
+    definition: RuleDefinition
+    achievement: Achievement
+    occurrence: str
+
+
+def decide_course(campus: Campus, course_id: str) -> int:
+    """Decide every stale learner of a course, group by group; returns how many awards are new."""
+    total = 0
+    while True:
+        with campus.db.transaction() as session:
+            people = _next_group(session, course_id)
+            if not people:
+                return total
+            total += decide(campus, session, course_id, people)
+
+
+def mark_stale(session: Session, course_id: str, person_ids: Sequence[str] | None = None) -> None:
+    """To be decided again: the persons given, or (None) everybody in the course."""
+    statement = update(Enrolment).where(Enrolment.course_id == course_id)
+    if person_ids is None:
+        session.execute(statement.values(stale=True))
+        return
+    for start in range(0, len(person_ids), GROUP):
+        part = person_ids[start : start + GROUP]
+        session.execute(statement.where(Enrolment.person_id.in_(part)).values(stale=True))
+
+
+def _next_group(session: Session, course_id: str) -> list[Person]:
+    """Up to GROUP learners who are stale; the mark is taken off in the same transaction.
+
+    Staff and test users are never decided: only the role "learner" earns.
+    """
+    query = (
+        select(Enrolment, Person)
+        .join(Person, Person.id == Enrolment.person_id)
+        .where(
+            Enrolment.course_id == course_id,
+            Enrolment.stale.is_(True),
+            Enrolment.role == "learner",
+            Enrolment.state == "active",
+            Person.is_test.is_(False),
+        )
+        .order_by(Person.id)
+        .limit(GROUP)
+        .with_for_update(of=Enrolment, skip_locked=True)
+    )
+    people = []
+    for enrolment, person in session.execute(query):
+        enrolment.stale = False
+        people.append(person)
+    return people
+
+
+def decide(campus: Campus, session: Session, course_id: str, people: Sequence[Person]) -> int:
+    """Evaluate all rules for ``people`` in the caller's transaction. Returns the new awards."""
+    rules = published(session, course_id)
+    if not rules:
+        return 0
+    now = campus.clock()
+    scores = load_scores(session, course_id, [p.id for p in people])
+    known = _known_decisions(session, rules, people)
+    met: list[tuple[Published, Person, Verdict]] = []
+    for item in rules:
+        for person in people:
+            verdict = evaluate(item.definition, scores[person.id])
+            if verdict.state == "met":
+                met.append((item, person, verdict))
+            _note(session, known, item, person, verdict, now)
+    new = _award(session, met, now)
+    _regraded(campus, session, rules, people, known, now)
+    _keep_evidence(session, met, new, scores, now)
+    if new:
+        detail = {"awards": sorted(new)}
+        audit.record(session, "system", "awards.made", f"course:{course_id}", detail, now)
+    return len(new)
+
+
+def published(session: Session, course_id: str) -> list[Published]:
+    """The rules in force of a course."""
+    course = session.get_one(Course, course_id)
+    query = (
+        select(Rule, RuleVersion, Achievement)
+        .join(
+            RuleVersion,
+            and_(RuleVersion.rule_id == Rule.id, RuleVersion.number == Rule.published_version),
+        )
+        .join(Achievement, Achievement.id == Rule.achievement_id)
+        .where(Rule.course_id == course_id, Rule.state == "published")
+        .order_by(Rule.id)
+    )
+    return [
+        Published(
+            rule,
+            version,
+            RuleDefinition.from_json(version.definition),
+            achievement,
+            _occurrence(achievement, course),
+        )
+        for rule, version, achievement in session.execute(query)
+    ]
+
+
+def _occurrence(achievement: Achievement, course: Course) -> str:
+    """Empty for a badge earned once; else what makes another earning a new award."""
+    if achievement.occurrence_by == "term":
+        return course.term_id or course.id
+    return course.id if achievement.occurrence_by == "course" else ""
+
+
+def load_scores(
+    session: Session, course_id: str, person_ids: Sequence[str]
+) -> defaultdict[str, dict[str, Score]]:
+    """Current results of persons by assessment, as the rules read them."""
+    query = (
+        select(
+            Result.person_id,
+            Result.assessment_id,
+            Result.raw,
+            Result.maximum,
+            Result.posted,
+            Result.excused,
+            ResultVersion.id,
+        )
+        .join(Assessment, Assessment.id == Result.assessment_id)
+        .join(
+            ResultVersion,
+            and_(ResultVersion.result_id == Result.id, ResultVersion.number == Result.version),
+        )
+        .where(Assessment.course_id == course_id, Result.person_id.in_(person_ids))
+    )
+    scores: defaultdict[str, dict[str, Score]] = defaultdict(dict)
+    for person, assessment, raw, maximum, posted, excused, version_id in session.execute(query):
+        scores[person][assessment] = Score(raw, maximum, posted, excused, version_id)
+    return scores
+
+
+Key = tuple[str, str]
+
+
+def _known_decisions(
+    session: Session, rules: Sequence[Published], people: Sequence[Person]
+) -> dict[Key, Decision]:
+    query = select(Decision).where(
+        Decision.rule_id.in_([item.rule.id for item in rules]),
+        Decision.person_id.in_([person.id for person in people]),
+    )
+    return {(row.rule_id, row.person_id): row for row in session.scalars(query)}
+
+
+def _note(
+    session: Session,
+    known: dict[Key, Decision],
+    item: Published,
+    person: Person,
+    verdict: Verdict,
+    now: datetime,
+) -> None:
+    """Write the decision unless it is what was already known."""
+    key = (item.rule.id, person.id)
+    reasons = [reason.to_json() for reason in verdict.reasons]
+    row = known.get(key)
+    if row is None:
+        row = known[key] = Decision(rule_id=item.rule.id, person_id=person.id)
+        session.add(row)
+    lapsed = row.state in ("met", "lapsed") and verdict.state == "not_yet"
+    state = "lapsed" if lapsed else verdict.state
+    values = (item.version.number, state, verdict.missing, reasons)
+    if (row.rule_version, row.state, row.missing, row.reasons) != values:
+        row.rule_version, row.state, row.missing, row.reasons = values
+        row.decided_at = now
+
+
+def _award(
+    session: Session, met: Sequence[tuple[Published, Person, Verdict]], now: datetime
+) -> set[str]:
+    """Insert an award for each met rule unless the learner has it; returns the ids of new ones."""
+    rows = [_award_row(item, person, now) for item, person, _ in met]
+    return insert_new(session, Award, rows)
+
+
+def _award_row(item: Published, person: Person, now: datetime) -> dict[str, Any]:
+    return {
+        "id": _award_id(item, person),
+        "learner_id": person.learner_id,
+        "person_id": person.id,
+        "course_id": item.rule.course_id,
+        "achievement_id": item.achievement.id,
+        "achievement_version": item.achievement.published_version,
+        "occurrence": item.occurrence,
+        "rule_id": item.rule.id,
+        "rule_version": item.version.number,
+        "state": "waiting",
+        "awarded_at": now.replace(microsecond=0),
+        "subject_id": f"urn:uuid:{uuid.uuid4()}",
+        "salt": secrets.token_hex(16),
+    }
+
+
+def _award_id(item: Published, person: Person) -> str:
+    """Follows from what makes an award unique, so that a repetition names the same one."""
+    name = f"{person.learner_id}:{item.occurrence}"
+    return str(uuid.uuid5(uuid.UUID(item.achievement.id), name))
+
+
+def _keep_evidence(
+    session: Session,
+    met: Sequence[tuple[Published, Person, Verdict]],
+    new: set[str],
+    scores: Mapping[str, Mapping[str, Score]],
+    now: datetime,
+) -> None:
+    """Attainments of new awards, with the result versions that they were decided on."""
+    attainments: list[dict[str, Any]] = []
+    evidence: dict[str, set[int]] = {}
+    for item, person, verdict in met:
+        award_id = _award_id(item, person)
+        if award_id not in new:
+            continue
+        for competency in sorted({r.competency for r in verdict.reasons if r.state == "met"}):
+            row = _attainment_row(item, person, competency, award_id, now)
+            attainments.append(row)
+            evidence[row["id"]] = {
+                version
+                for reason in verdict.reasons
+                if reason.state == "met" and reason.competency == competency
+                for version in [scores[person.id][reason.assessment].version_id]
+                if version is not None
+            }
+    kept = insert_new(session, Attainment, attainments)
+    pairs = [
+        {"attainment_id": attainment, "result_version_id": version}
+        for attainment in kept
+        for version in sorted(evidence[attainment])
+    ]
+    if pairs:
+        session.execute(insert(AttainmentEvidence), pairs)
+
+
+def _attainment_row(
+    item: Published, person: Person, competency: str, award_id: str, now: datetime
+) -> dict[str, Any]:
+    return {
+        "id": new_id(),
+        "learner_id": person.learner_id,
+        "competency_id": competency,
+        "rule_id": item.rule.id,
+        "rule_version": item.version.number,
+        "award_id": award_id,
+        "attained_at": now,
+    }
+
+
+def _regraded(
+    campus: Campus,
+    session: Session,
+    rules: Sequence[Published],
+    people: Sequence[Person],
+    known: Mapping[Key, Decision],
+    now: datetime,
+) -> None:
+    """Achievements whose policy is "revoke" take back what a regrade no longer supports."""
+    strict = {item.rule.id for item in rules if item.achievement.regrade == "revoke"}
+    lapsed = [key for key, row in known.items() if row.state == "lapsed" and row.rule_id in strict]
+    if not lapsed:
+        return
+    learner = {person.id: person.learner_id for person in people}
+    for rule_id, person_id in lapsed:
+        query = select(Award).where(
+            Award.rule_id == rule_id,
+            Award.learner_id == learner[person_id],
+            Award.revoked_at.is_(None),
+        )
+        for award in session.scalars(query):
+            reason = "A later regrade no longer reaches the pass mark."
+            revoke.revoke_in(campus, session, award, reason, "system", now)

@@ -1,0 +1,1 @@
+"""Alembic migrations: numbered, one head. Shipped in the wheel."""
