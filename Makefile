@@ -2,12 +2,14 @@
 # Each step leaves a file that make compares by date, so a second run costs nothing.
 
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test lint wheel lock clean
+.PHONY: help setup demo test lint bench soak wheel lock clean
+MAKEFLAGS += --jobs=2
 
 ARGS ?=
+LEARNERS ?= 10000
 bin := .venv/bin
 htmx := app/web/static/vendor/htmx.min.js
-catalogues := $(patsubst %.po,%.mo,$(shell find app/translations -name '*.po'))
+catalogues := $(patsubst %.po,%.mo,$(shell find app -path 'app/translations/*' -name '*.po'))
 
 help: ## say what can be made
 	@sed -n 's/^\([a-z]*\):.*## /make \1	/p' Makefile
@@ -25,6 +27,15 @@ lint: setup ## style, format, types and import contracts
 	$(bin)/ruff format --check .
 	$(bin)/mypy
 	$(bin)/lint-imports
+
+bench: setup ## measure speed against peers, as ratios in one run
+	@set -e; for file in tests/bench/bench_*.py; do \
+	  echo "$$file"; $(bin)/python -m tests.bench."$$(basename "$$file" .py)" $(ARGS); \
+	done
+
+soak: setup ## the whole trip at a big size: LEARNERS=10000
+	rm -rf .make/soak
+	$(bin)/tassel demo --story .make/soak --learners $(LEARNERS) $(ARGS)
 
 wheel: setup ## build dist/tassel-*.whl, with the browser libraries and translations inside
 	$(bin)/hatchling build -t wheel
