@@ -22,7 +22,7 @@ class Field:
 
     name: str
     label: str
-    kind: Literal["text", "url", "secret", "choice", "bool", "date"]
+    kind: Literal["text", "url", "secret", "choice", "bool", "date", "number"]
     required: bool = False
     help: str = ""
     default: str = ""
@@ -50,20 +50,31 @@ def read(
     fields: tuple[Field, ...], config: Mapping[str, str], secrets: Mapping[str, str]
 ) -> dict[str, str]:
     """All values by field name, defaults filled in; raises ``Invalid`` naming each bad field."""
-    values = {
+    values = _values(fields, config, secrets)
+    problems = {field.name: why for field in fields if (why := _problem(field, values[field.name]))}
+    if problems:
+        raise incomplete(problems)
+    return values
+
+
+def incomplete(problems: dict[str, str]) -> Invalid:
+    """The refusal of a connection; ``problems`` maps field names to sentences."""
+    return Invalid(
+        "connection-incomplete",
+        "This SIS connection is not complete: " + " ".join(problems.values()),
+        fix="Open the connection and correct the fields named here.",
+        fields=problems,
+    )
+
+
+def _values(
+    fields: tuple[Field, ...], config: Mapping[str, str], secrets: Mapping[str, str]
+) -> dict[str, str]:
+    return {
         field.name: ((secrets if field.kind == "secret" else config).get(field.name) or "").strip()
         or field.default
         for field in fields
     }
-    problems = {field.name: why for field in fields if (why := _problem(field, values[field.name]))}
-    if problems:
-        raise Invalid(
-            "connection-incomplete",
-            "This SIS connection is not complete: " + " ".join(problems.values()),
-            fix="Open the connection and fill in the fields named here.",
-            fields=problems,
-        )
-    return values
 
 
 def is_on(value: str) -> bool:
@@ -76,6 +87,8 @@ def _problem(field: Field, value: str) -> str:
         return f"{field.label} is missing." if field.required else ""
     if field.kind == "url" and not value.startswith(("https://", "http://")):
         return f"{field.label} must be a web address."
+    if field.kind == "number" and not value.isdecimal():
+        return f"{field.label} must be a whole number."
     if field.kind == "choice" and value not in {choice for choice, _ in field.choices}:
         return f"{field.label} must be one of the choices."
     return ""

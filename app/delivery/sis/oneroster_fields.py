@@ -44,7 +44,7 @@ _SCORE = Field(
 _TITLE_LIMIT = Field(
     "title_limit",
     "Longest name allowed",
-    "text",
+    "number",
     help="Some systems allow 30 or 50 characters. Empty: no limit.",
 )
 

@@ -101,9 +101,6 @@ def _reading(asker: Asker, name: str, url: str) -> TestLine:
 
 
 def _object(asker: Asker, name: str, base: str, collection: str, sourced_id: str) -> TestLine:
-    if not sourced_id:
-        detail = f"No {name.lower()} is entered, and a result in a class needs one."
-        return TestLine(name, "red", detail, fix=f"Enter the sourcedId of the {name.lower()}.")
     url = f"{base}/{collection}/{quote(sourced_id, safe='')}"
     said, outcome = _attempt(asker, "GET", url)
     if outcome is None:
@@ -121,7 +118,7 @@ def _writing(asker: Asker, collection: str) -> TestLine:
     url = f"{asker.recipe.gradebook}/{collection}/{sourced_id}"
     said, outcome = _attempt(asker, "PUT", url, {COLUMN_OF[asker.recipe.record]: {}})
     if outcome is None:
-        asker.ask("DELETE", url)
+        _attempt(asker, "DELETE", url)
         detail = "Allowed, but the SIS took a record without content, so it checks nothing."
         return TestLine(name, "amber", detail, url=url)
     if said is not None and outcome.code == "sis-refused-data":

@@ -14,7 +14,7 @@ from typing import Any, cast
 from urllib.parse import quote
 
 from app.delivery.port import AwardFacts, Http, Operation, Outcome, Planned, TestLine
-from app.delivery.sis.connection import CONNECTION_ID, is_on, read
+from app.delivery.sis.connection import CONNECTION_ID, incomplete, is_on, read
 from app.delivery.sis.messages import missing, not_tried, transport
 from app.delivery.sis.oneroster_answers import Said, judge, listen
 from app.delivery.sis.oneroster_fields import REST_FIELDS, scopes_for
@@ -293,7 +293,17 @@ _SILENCES = frozenset(
 
 def build_rest(config: Mapping[str, str], secrets: Mapping[str, str], http: Http) -> OneRosterRest:
     """Make the target from a stored connection; raises ``Invalid`` with a message per field."""
-    return OneRosterRest(read(REST_FIELDS, config, secrets), config[CONNECTION_ID], http)
+    values = read(REST_FIELDS, config, secrets)
+    if values["record"] == "result":
+        needed = {"category_id": "Category", "school_id": "School"}
+        problems = {
+            name: f"{label} is needed for results in a class."
+            for name, label in needed.items()
+            if not values[name]
+        }
+        if problems:
+            raise incomplete(problems)
+    return OneRosterRest(values, config[CONNECTION_ID], http)
 
 
 def _recipe(values: Mapping[str, str], connection_id: str) -> Recipe:
