@@ -214,7 +214,7 @@ def _subject(recipient: RecipientFacts, achievement: AchievementFacts) -> dict[s
     identifiers = _identifiers(recipient)
     if identifiers:
         subject["identifier"] = identifiers
-    subject["achievement"] = _achievement(achievement)
+    subject["achievement"] = achievement_object(achievement)
     return subject
 
 
@@ -246,7 +246,8 @@ def _identifiers(recipient: RecipientFacts) -> list[dict[str, Any]]:
     return found
 
 
-def _achievement(facts: AchievementFacts) -> dict[str, Any]:
+def achievement_object(facts: AchievementFacts) -> dict[str, Any]:
+    """The achievement as it stands inside a credential, and at its own address."""
     criteria = {"narrative": wording.text(facts.criteria_narrative, "criteria")}
     if facts.criteria_url is not None:
         criteria = {"id": wording.iri(facts.criteria_url, "criteria address"), **criteria}
