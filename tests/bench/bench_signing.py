@@ -50,7 +50,7 @@ def whole_issue(campus: Campus) -> Round:
         for _ in range(count):
             badge = campus.badge()
             signed = campus.sign(badge, "eddsa-rdfc-2022")
-            data_integrity.verify(signed, campus.ed25519.public)
+            data_integrity.verify(signed, campus.ed25519.public, fast=True)
             campus.sign(badge, "vc-jwt-rs256")
         return time.process_time() - before
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from app.credentials.keys import KeyKind, PublicKey, Signer
 from app.credentials.proofs import data_integrity, vc_jwt
@@ -21,9 +21,19 @@ __all__ = ["FORMATS", "ProofError", "ProofFormat"]
 SignFunction = Callable[[Mapping[str, Any], Signer, datetime, bool], bytes]
 """(document, signer, now, fast) -> the bytes to keep for ever."""
 
-VerifyFunction = Callable[[bytes, PublicKey, bool], dict[str, Any]]
-"""(signed bytes, key, fast) -> the bare document; raises :class:`ProofError`. ``fast`` is for the
-check of our own output right after signing; what comes from outside is verified without it."""
+
+class VerifyFunction(Protocol):
+    """How a format is verified."""
+
+    def __call__(self, signed: bytes, key: PublicKey, fast: bool = False) -> dict[str, Any]:
+        """The bare document in ``signed``.
+
+        ``fast`` is for the check of our own output right after signing, with the value it was
+        signed with; what comes from outside is verified without it.
+
+        :raises ProofError: ``key`` did not sign this.
+        """
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +56,7 @@ def _sign_data_integrity(
     return data_integrity.sign(document, signer, now=now, fast=fast)
 
 
-def _verify_data_integrity(signed: bytes, key: PublicKey, fast: bool) -> dict[str, Any]:
+def _verify_data_integrity(signed: bytes, key: PublicKey, fast: bool = False) -> dict[str, Any]:
     return data_integrity.verify(signed, key, fast=fast)
 
 
@@ -55,7 +65,7 @@ def _sign_jwt(document: Mapping[str, Any], signer: Signer, now: datetime, fast: 
     return vc_jwt.sign(document, signer)
 
 
-def _verify_jwt(signed: bytes, key: PublicKey, fast: bool) -> dict[str, Any]:
+def _verify_jwt(signed: bytes, key: PublicKey, fast: bool = False) -> dict[str, Any]:
     del fast
     return vc_jwt.verify(signed, key)
 

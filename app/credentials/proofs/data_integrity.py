@@ -31,6 +31,7 @@ CRYPTOSUITE: Final = "eddsa-rdfc-2022"
 _PROOF_MEMBERS: Final = frozenset(
     {"type", "cryptosuite", "created", "verificationMethod", "proofPurpose", "proofValue"}
 )
+_TIMESTAMP: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 
 
 def sign(document: Mapping[str, Any], signer: Signer, *, now: datetime, fast: bool = True) -> bytes:
