@@ -98,7 +98,7 @@ class OneRosterCsv:
         return Planned(
             "revoke" if operation == "revoke" else "create",
             "FILE",
-            (self.folder / _file_name(rows)).as_uri(),
+            (self.folder / _file_name(self.recipe, rows)).as_uri(),
             dict(_fill(self.recipe, rows).texts()),
             f"{facts.achievement_name}, learner {facts.learner_sis_id}",
             warnings=_warnings(self.recipe, facts),
@@ -110,7 +110,7 @@ class OneRosterCsv:
         ready = [row for row in batch if outcomes[row[0]] is None]
         if not ready:
             return {key: held for key, held in outcomes.items() if held is not None}
-        name = _file_name(ready)
+        name = _file_name(self.recipe, ready)
         try:
             _write(self.folder / name, package(_fill(self.recipe, ready).texts()))
         except OSError as error:
@@ -274,14 +274,14 @@ def _warnings(recipe: CsvRecipe, facts: AwardFacts) -> tuple[str, ...]:
     return ()
 
 
-def _file_name(batch: Sequence[tuple[str, AwardFacts, str]]) -> str:
-    """Sorts by the newest event in it; the rest depends on the delivery ids alone."""
+def _file_name(recipe: CsvRecipe, batch: Sequence[tuple[str, AwardFacts, str]]) -> str:
+    """Sorts by the newest event in it; the rest depends on connection and delivery ids alone."""
     newest = max(
         facts.revoked_at or facts.awarded_at if operation == "revoke" else facts.awarded_at
         for _, facts, operation in batch
     )
     stamp = moment(newest).replace("-", "").replace(":", "").partition(".")[0]
-    ids = "\n".join(sorted(delivery_id for delivery_id, _, _ in batch))
+    ids = "\n".join([recipe.connection_id, *sorted(delivery_id for delivery_id, _, _ in batch)])
     return f"tassel-{stamp}Z-{hashlib.sha256(ids.encode()).hexdigest()[:16]}.zip"
 
 
