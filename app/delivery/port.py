@@ -68,7 +68,8 @@ class AwardFacts:
     """All that a target may know of an award. Times are aware.
 
     ``learner_sis_id`` and ``class_sis_id`` are the SIS's own ids, ``lms_user_id`` the LTI ``sub``;
-    ``credential_url`` is the public page, present only while the learner shares it.
+    ``credential_url`` is the public page, present only while the learner shares it; ``page_url``
+    is the page of the course, which opens only for somebody who came from the LMS.
     """
 
     award_id: str
@@ -87,6 +88,7 @@ class AwardFacts:
     class_sis_id: str | None = None
     credential_url: str | None = None
     competencies: tuple[CompetencyFact, ...] = ()
+    page_url: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -127,6 +127,14 @@ def reap(campus: Campus) -> int:
         return len(expired)
 
 
+def release(campus: Campus, ids: Sequence[str]) -> int:
+    """Runs among ``ids`` whose worker is known to be dead wait again."""
+    with campus.db.transaction() as session:
+        held = update(CollectRun).where(CollectRun.id.in_(ids), CollectRun.state == "running")
+        freed = held.values(state="waiting", lease_until=None).returning(CollectRun.id)
+        return len(session.scalars(freed).all())
+
+
 def run(campus: Campus, ids: Sequence[str]) -> None:
     """Carry out runs. Outside failures end in the run's row, never in an exception."""
     for run_id in ids:
