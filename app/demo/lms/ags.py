@@ -186,7 +186,9 @@ def _score_body() -> tuple[dict[str, Any], datetime]:
         and bool(score.get("userId"))
         and score.get("activityProgress") in ACTIVITY
         and score.get("gradingProgress") in GRADING
-        and (given is None or (_is_number(given) and _is_number(maximum) and float(maximum or 0) > 0))
+        and (
+            given is None or (_is_number(given) and _is_number(maximum) and float(maximum or 0) > 0)
+        )
     )
     if not well_formed or at is None:
         sent = " ".join(request.get_data(as_text=True).split())

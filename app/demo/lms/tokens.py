@@ -60,15 +60,16 @@ class ToolKeys:
             with requests.Session() as session:
                 found = session.get(url, timeout=_TIMEOUT)
                 found.raise_for_status()
-                keys = jwt.PyJWKSet.from_dict(found.json()).keys
-        except (requests.RequestException, ValueError, jwt.PyJWTError) as error:
+                fresh = {
+                    str(one["kid"]): jwt.PyJWK.from_dict(one).key for one in found.json()["keys"]
+                }
+        except (requests.RequestException, ValueError, KeyError, jwt.PyJWTError) as error:
             raise UpstreamError(
                 "no-keys",
                 f"The key set at {url} cannot be read: {error}",
                 system="LTI tool",
                 permanent=False,
             ) from error
-        fresh = {str(key.key_id): key.key for key in keys}
         with self._lock:
             self._sets[url] = fresh
             self.fetches += 1
