@@ -54,6 +54,12 @@ def enter(campus: Campus, launch: LaunchContext) -> Entered:
             "Tassel was not opened from a course.",
             fix="Open it from a course page of the LMS.",
         )
+    if launch.role == "none":
+        raise LaunchRefused(
+            "no-role",
+            "Your account has no role in this course.",
+            fix="The teacher of the course can enrol you.",
+        )
     for attempt in range(1, ATTEMPTS + 1):
         try:
             with campus.db.transaction() as session:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from app.lti.platforms.base import Lms
+from app.lti.platforms.base import Lms, ToolFacts
 from app.lti.platforms.canvas import Canvas
 from app.lti.platforms.moodle import Moodle
 
-__all__ = ["LMS", "Lms", "lms_for", "lms_of_family"]
+__all__ = ["LMS", "Lms", "ToolFacts", "lms_for", "lms_of_family"]
 
 LMS: dict[str, Lms] = {lms.key: lms for lms in (Lms(), Moodle(), Canvas())}
 

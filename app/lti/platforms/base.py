@@ -3,14 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
-from urllib.parse import urlsplit
 
 from app.http import origin_of
 
 STEP = timedelta(milliseconds=1001)
+
+
+@dataclass(frozen=True)
+class ToolFacts:
+    """What a manual tool description is made of; all addresses absolute."""
+
+    title: str
+    description: str
+    domain: str
+    target_url: str
+    login_url: str
+    keys_url: str
+    icon_url: str
+    scopes: tuple[str, ...]
 
 
 class Lms:
@@ -22,8 +36,6 @@ class Lms:
     """Values of ``product_family_code`` that mean this LMS."""
     page_limit: int | None = None
     """``limit`` sent when reading lists; None = the LMS chooses its page size."""
-    configuration_needs_bearer = False
-    """Whether the registration token is also needed to read the configuration."""
 
     # --- registration ------------------------------------------------------------------------
 
@@ -45,6 +57,15 @@ class Lms:
     def tool_configuration(self, configuration: dict[str, Any]) -> dict[str, Any]:
         """The tool configuration of a registration request, with keys of this LMS added."""
         return configuration
+
+    def manual_configuration(self, facts: ToolFacts) -> dict[str, Any] | None:
+        """The tool description that this LMS takes by address or paste; None where it has no such form."""
+        return None
+
+    @property
+    def has_manual_configuration(self) -> bool:
+        """Whether ``manual_configuration`` gives one."""
+        return type(self).manual_configuration is not Lms.manual_configuration
 
     # --- launch ------------------------------------------------------------------------------
 
@@ -88,10 +109,3 @@ class Lms:
 def _text(value: Any) -> str | None:
     """A non-empty string, or None."""
     return value if isinstance(value, str) and value else None
-
-
-def host_under(origin: str, domain: str) -> bool:
-    """Whether ``origin`` is an https site of ``domain`` or one of its sub-domains."""
-    parts = urlsplit(origin)
-    host = parts.hostname or ""
-    return parts.scheme == "https" and (host == domain or host.endswith("." + domain))

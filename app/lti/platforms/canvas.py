@@ -6,11 +6,10 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-from app.lti.platforms.base import Lms, host_under
+from app.lti.platforms.base import Lms, ToolFacts
 from app.lti.vocabulary import RESOURCE_LINK
 
 _KEY = "https://canvas.instructure.com/lti/"
-_CLOUD = "instructure.com"
 _ISSUERS = frozenset(f"https://canvas.{part}instructure.com" for part in ("", "beta.", "test."))
 _GATEWAYS = frozenset(f"https://sso.{part}canvaslms.com" for part in ("", "beta.", "test."))
 _STALE = ("timestamp", "newer result")
@@ -23,12 +22,10 @@ class Canvas(Lms):
     name = "Canvas"
     families = ("canvas",)
     page_limit = 100
-    configuration_needs_bearer = True
 
     def site(self, lms_origin: str) -> frozenset[str]:
-        """A hosted school's endpoints stand on the vendor's gateways."""
-        own = frozenset({lms_origin})
-        return own | _ISSUERS | _GATEWAYS if host_under(lms_origin, _CLOUD) else own
+        """Endpoints stand at the school's address or on the vendor's gateways."""
+        return frozenset({lms_origin}) | _ISSUERS | _GATEWAYS
 
     def issuer_fits(self, issuer: str, lms_origin: str) -> bool:
         """The shared issuers are for everyone: client id and invited origin tell them apart."""
@@ -60,6 +57,36 @@ class Canvas(Lms):
             for message in configuration["messages"]
         ]
         return configuration | {"messages": messages, _KEY + "privacy_level": "public"}
+
+    def manual_configuration(self, facts: ToolFacts) -> dict[str, Any]:
+        """The JSON for a developer key ("Enter URL" or "Paste JSON")."""
+        placement = {
+            "placement": "course_navigation",
+            "message_type": RESOURCE_LINK,
+            "target_link_uri": facts.target_url,
+            "text": facts.title,
+        }
+        return {
+            "title": facts.title,
+            "description": facts.description,
+            "oidc_initiation_url": facts.login_url,
+            "target_link_uri": facts.target_url,
+            "public_jwk_url": facts.keys_url,
+            "scopes": list(facts.scopes),
+            "custom_fields": self.custom_parameters(),
+            "extensions": [
+                {
+                    "platform": "canvas.instructure.com",
+                    "domain": facts.domain,
+                    "privacy_level": "public",
+                    "settings": {
+                        "text": facts.title,
+                        "icon_url": facts.icon_url,
+                        "placements": [placement],
+                    },
+                }
+            ],
+        }
 
     def section_sis_id(self, lis: Mapping[str, Any], custom: Mapping[str, str]) -> str | None:
         """The first of the person's sections; the ``lis`` claim names the course only."""
