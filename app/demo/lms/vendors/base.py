@@ -86,7 +86,7 @@ class Vendor:
 
     def memberships_url(self, campus: Campus, tool: Tool, course_id: int) -> str:
         """The NRPS roster of a course."""
-        return campus.base_url + fill(self.paths.memberships, course=course_id, tool=tool.id)
+        return campus.base_url + fill(self.paths.memberships, course=course_id, binding=tool.id)
 
     def configuration_url(self, campus: Campus, token: str) -> str:
         """The ``openid_configuration`` that goes with a registration token."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlencode
 
 from app.demo.lms.claims import AGS_SCOPES, BASIC_OUTCOME, CLAIM, Scene, basic_outcome
@@ -16,9 +16,6 @@ from app.demo.lms.vendors.words import (
     SYSTEM,
     Paths,
 )
-
-if TYPE_CHECKING:
-    pass
 
 
 class Moodle(MoodleServices):
