@@ -203,7 +203,7 @@ def _add_column(tables: _Tables, recipe: CsvRecipe, facts: AwardFacts) -> None:
     column_id = _column_id(recipe, facts)
     at = moment(facts.awarded_at)
     row = _common(column_id, at) | {
-        "title": plain(shorten(facts.achievement_name, recipe.title_limit)),
+        "title": shorten(plain(facts.achievement_name), recipe.title_limit),
         "description": plain(facts.achievement_description),
         "assignDate": day(facts.awarded_at),
         "dueDate": day(facts.awarded_at),
