@@ -127,17 +127,15 @@ def _write(
     now: datetime,
 ) -> None:
     """New rows in bulk, existing ones updated, one version for each."""
-    new = [
-        {"assessment_id": assessment_id, "person_id": person, "version": 1} | _values(score, now)
-        for person, score in changed.items()
-        if person not in known
-    ]
-    old = [
-        {"id": known[person].id, "version": known[person].version + 1} | _values(score, now)
-        for person, score in changed.items()
-        if person in known
-    ]
+    numbers = {p: known[p].version + 1 if p in known else 1 for p in changed}
     ids = {person: known[person].id for person in changed if person in known}
+    new, old = [], []
+    for person, score in changed.items():
+        values = {"version": numbers[person]} | _values(score, now)
+        if person in known:
+            old.append({"id": ids[person]} | values)
+        else:
+            new.append({"assessment_id": assessment_id, "person_id": person} | values)
     for start in range(0, len(new), CHUNK):
         rows = session.execute(
             insert(Result).returning(Result.id, Result.person_id), new[start : start + CHUNK]
@@ -145,9 +143,8 @@ def _write(
         ids.update({person: result_id for result_id, person in rows})
     if old:
         session.execute(update(Result), old)
-    numbers = {person: known[person].version + 1 for person in ids if person in known}
     versions = [
-        _version(ids[person], numbers.get(person, 1), source, score, now)
+        _version(ids[person], numbers[person], source, score, now)
         for person, score in changed.items()
     ]
     for start in range(0, len(versions), CHUNK):

@@ -195,7 +195,7 @@ def _keep(
         return
     _record_public_url(session, campus.settings.public_url, now)
     _first_lists(campus, session, {str(a.status_list_id) for a in issued}, now)
-    outbox.queue_many(session, issued, now)
+    outbox.queue(session, issued, now)
 
 
 def _record_public_url(session: Session, public_url: str, now: datetime) -> None:

@@ -317,7 +317,7 @@ def _criteria(session: Session, definition: RuleDefinition) -> str:
     query = select(Assessment.id, Assessment.title).where(
         Assessment.id.in_({clause.assessment for clause in definition.clauses})
     )
-    titles = dict(session.execute(query).tuples().all())
+    titles = dict(session.execute(query).all())
     parts = [f"{titles[c.assessment]}: at least {c.pass_mark:f} %" for c in definition.clauses]
     if len(parts) == 1:
         return f"{parts[0]}."

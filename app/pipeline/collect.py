@@ -215,7 +215,7 @@ def _people(session: Session, course_id: str) -> dict[str, str]:
         .join(Enrolment, Enrolment.person_id == Person.id)
         .where(Enrolment.course_id == course_id)
     )
-    return dict(session.execute(query).tuples().all())
+    return dict(session.execute(query).all())
 
 
 def _admit(session: Session, course_id: str, subs: Iterable[str], now: datetime) -> dict[str, str]:
@@ -240,6 +240,7 @@ def _admit(session: Session, course_id: str, subs: Iterable[str], now: datetime)
         known[sub] = person
         enrolment = Enrolment(id=new_id(), course_id=course_id, person_id=person.id, role="learner")
         session.add(enrolment)
+        session.flush()
         session.add(
             EnrolmentChange(
                 enrolment_id=enrolment.id, at=now, role="learner", state="active", source="grades"

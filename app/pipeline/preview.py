@@ -82,7 +82,7 @@ def _learners(session: Session, course_id: str) -> dict[str, str]:
             Person.is_test.is_(False),
         )
     )
-    return dict(session.execute(query).tuples().all())
+    return dict(session.execute(query).all())
 
 
 def _scores(
