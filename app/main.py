@@ -22,7 +22,18 @@ from app.models import SystemFact
 from app.pipeline.campus import Campus
 from app.secrets import open_box
 from app.settings import Settings
-from app.web import access, api, errors, instructor, learner, lti, operator, public, session
+from app.web import (
+    access,
+    api,
+    errors,
+    instructor,
+    learner,
+    lti,
+    operator,
+    public,
+    session,
+    wording,
+)
 from app.web.locale import choose_locale
 from app.web.proxies import TrustedProxies
 
@@ -63,7 +74,7 @@ def check_public_url(campus: Campus) -> None:
 def create_app(settings: Settings, campus: Campus | None = None) -> Flask:
     """The web application; ``campus`` is given by tests and by processes that have one."""
     logs.configure(settings.log_level)
-    app = Flask("app.web", static_folder="static", template_folder="templates")
+    app = api.make_app("app.web", static_folder="static", template_folder="templates")
     app.config.update(MAX_CONTENT_LENGTH=MAX_REQUEST_BYTES, TRAP_HTTP_EXCEPTIONS=False)
     app.extensions["tassel"] = campus or create_campus(settings)
     Babel(
@@ -76,6 +87,7 @@ def create_app(settings: Settings, campus: Campus | None = None) -> Flask:
     app.before_request(access.guard)
     app.after_request(_secure)
     app.context_processor(_page_values)
+    wording.install(app)
     for blueprint in (lti.bp, instructor.bp, learner.bp, operator.bp, public.bp):
         app.register_blueprint(blueprint)
     api.register(app)

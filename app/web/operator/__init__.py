@@ -1,0 +1,38 @@
+"""The operator's pages: what needs a person, and the means to mend it.
+
+One module per section of the navigation, all on one blueprint. People come in by the single-use
+link of ``tassel admin link`` (:func:`make_admin_link`); what each role may open stands in
+``web.permissions``.
+"""
+
+from __future__ import annotations
+
+from app.web.operator import (
+    audit_log,
+    awards,
+    connections,
+    deliveries,
+    enter,
+    health,
+    home,
+    issuers,
+    platforms,
+    tokens,
+)
+from app.web.operator.blueprint import bp
+from app.web.operator.enter import make_admin_link
+
+__all__ = [
+    "audit_log",
+    "awards",
+    "bp",
+    "connections",
+    "deliveries",
+    "enter",
+    "health",
+    "home",
+    "issuers",
+    "make_admin_link",
+    "platforms",
+    "tokens",
+]

@@ -1,0 +1,145 @@
+"""A shared badge as a stranger sees it, and its files.
+
+The token in the address is the only secret: whoever has it may look until the owner closes it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from flask import Response, make_response, render_template
+from flask.typing import ResponseReturnValue
+from sqlalchemy.orm import Session
+
+from app.credentials import files, shares
+from app.errors import NotFound
+from app.models import Achievement, AchievementVersion, Award, Credential, Issuer, Person, Share
+from app.web import session
+from app.web.checks import Check, checks
+from app.web.public.blueprint import JSON_TYPES, TOKEN_TYPES, bp, wants
+
+SIGNED_JSON: Final = "application/vc+ld+json"
+
+
+@dataclass(frozen=True)
+class Shared:
+    """One open share with everything that its page says."""
+
+    share: Share
+    award: Award
+    credential: Credential
+    version: AchievementVersion
+    issuer: Issuer
+    holder: str | None
+    """The learner's name, only when the learner let the page show it."""
+
+
+def _open(db: Session, token: str) -> Shared | None:
+    """The open share behind ``token``; None when there is none (any more)."""
+    share = shares.by_token(db, token)
+    if share is None:
+        return None
+    award = db.get_one(Award, share.award_id)
+    achievement = db.get_one(Achievement, award.achievement_id)
+    person = db.get_one(Person, award.person_id)
+    return Shared(
+        share=share,
+        award=award,
+        credential=files.current(db, award.id),
+        version=files.version_of(db, award),
+        issuer=db.get_one(Issuer, achievement.issuer_id),
+        holder=person.name if share.show_name else None,
+    )
+
+
+def _must_open(db: Session, token: str) -> Shared:
+    found = _open(db, token)
+    if found is None:
+        raise NotFound(
+            "not-shared",
+            "The owner of this badge does not share it here.",
+            fix="Ask the owner for a new link.",
+        )
+    return found
+
+
+@bp.get("/b/<token>")
+def badge(token: str) -> ResponseReturnValue:
+    """The page for people; the signed files for programs that ask for them."""
+    kind = wants(("text/html", *JSON_TYPES, *TOKEN_TYPES))
+    if kind in JSON_TYPES:
+        return _file(credential_json(token))
+    if kind in TOKEN_TYPES:
+        return _file(credential_jwt(token))
+    return _private(make_response(*_page(token)))
+
+
+def _page(token: str) -> tuple[str, int]:
+    campus = session.campus()
+    with campus.db.reading() as db:
+        found = _open(db, token)
+        if found is None:
+            return render_template("public/not_shared.html"), 404
+        results = checks(db, found.award, found.credential, found.issuer, campus.clock())
+    return render_template(
+        "public/badge.html",
+        shared=found,
+        token=token,
+        checks=results,
+        verdict=_verdict(results),
+        public_url=campus.settings.public_url,
+    ), 200
+
+
+def _verdict(results: list[Check]) -> str:
+    """verified | revoked | failed: the worst that was found."""
+    failed = {check.key for check in results if not check.passed}
+    if not failed:
+        return "verified"
+    return "revoked" if failed == {"status"} else "failed"
+
+
+@bp.get("/b/<token>/credential.json")
+def credential_json(token: str) -> Response:
+    """The signed JSON, byte for byte."""
+    with session.campus().db.reading() as db:
+        document = _must_open(db, token).credential.document
+    return _download(document, SIGNED_JSON, "badge.json")
+
+
+@bp.get("/b/<token>/credential.jwt")
+def credential_jwt(token: str) -> Response:
+    """The same credential as VC-JWT."""
+    with session.campus().db.reading() as db:
+        text = _must_open(db, token).credential.jwt
+    return _download(text.encode("ascii"), "text/plain", "badge.jwt")
+
+
+@bp.get("/b/<token>/credential.png")
+def credential_png(token: str) -> Response:
+    """The picture with the signed JSON inside."""
+    with session.campus().db.reading() as db:
+        picture = files.baked_png(db, _must_open(db, token).award)
+    return _download(picture, "image/png", "badge.png")
+
+
+def _download(content: bytes, media_type: str, name: str) -> Response:
+    answer = Response(content, mimetype=media_type)
+    answer.headers["Content-Disposition"] = f'attachment; filename="{name}"'
+    return _private(answer)
+
+
+def _file(answer: Response) -> Response:
+    """Negotiated at the page's own address: to be read, not saved."""
+    del answer.headers["Content-Disposition"]
+    return answer
+
+
+def _private(answer: Response) -> Response:
+    """Never kept by caches (the owner may close it at any time) nor found by search engines."""
+    answer.headers["Cache-Control"] = "no-store"
+    answer.headers["Vary"] = "Accept"
+    answer.headers["X-Robots-Tag"] = "noindex, nofollow"
+    answer.headers["Referrer-Policy"] = "no-referrer"
+    return answer

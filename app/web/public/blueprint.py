@@ -1,0 +1,56 @@
+"""The blueprint of the public addresses and the answers that programs get."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from typing import Any, Final
+
+from flask import Blueprint, Response, request
+from flask_babel import format_date
+
+bp = Blueprint("public", __name__)
+
+FIVE_MINUTES: Final = 300
+DAY: Final = 86_400
+
+JSON_TYPES: Final = (
+    "application/json",
+    "application/ld+json",
+    "application/vc+ld+json",
+    "application/vc",
+)
+TOKEN_TYPES: Final = ("text/plain", "application/jwt", "application/vc+jwt")
+
+
+@bp.app_template_filter("day")
+def day(moment: Any) -> str:
+    """A date written out in the reader's language."""
+    return format_date(moment, "d MMMM y") if moment else "–"
+
+
+@bp.after_request
+def _open_to_programs(answer: Response) -> Response:
+    """Verifiers and wallets run in browsers of other origins; all of this is public anyway."""
+    answer.headers["Access-Control-Allow-Origin"] = "*"
+    return answer
+
+
+def wants(choices: Sequence[str]) -> str:
+    """The media type of ``choices`` that the caller likes best; the first one for everything."""
+    return request.accept_mimetypes.best_match(choices, choices[0]) or choices[0]
+
+
+def as_json(value: Any, media_type: str = "application/json") -> Response:
+    """``value`` as cacheable JSON."""
+    return cacheable(json.dumps(value, indent=2).encode(), media_type, FIVE_MINUTES)
+
+
+def cacheable(content: bytes, media_type: str, seconds: int) -> Response:
+    """``content`` with an ETag, or 304 when the caller has it."""
+    answer = Response(content, mimetype=media_type)
+    answer.headers["Cache-Control"] = f"public, max-age={seconds}"
+    answer.headers["Vary"] = "Accept"
+    answer.set_etag(hashlib.sha256(content).hexdigest()[:32])
+    return answer.make_conditional(request)

@@ -1,0 +1,138 @@
+"""What the names inside credentials resolve to: issuers with their keys and lists, achievements."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Response, make_response, render_template, request
+from flask.typing import ResponseReturnValue
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.credentials import document, files, issuers, issuing
+from app.errors import NotFound
+from app.models import Achievement, AchievementVersion, Issuer
+from app.web import session
+from app.web.public.blueprint import (
+    DAY,
+    FIVE_MINUTES,
+    JSON_TYPES,
+    as_json,
+    bp,
+    cacheable,
+    wants,
+)
+
+
+@bp.get("/issuers/<slug>")
+def issuer(slug: str) -> ResponseReturnValue:
+    """The profile: a page with the issuer's badges, or its JSON."""
+    with session.campus().db.reading() as db:
+        row = issuers.by_slug(db, slug)
+        if wants(("text/html", *JSON_TYPES)) in JSON_TYPES:
+            return as_json(issuers.profile_json(row))
+        badges = list(db.execute(_published().where(Achievement.issuer_id == row.id)).tuples())
+        keys = issuers.public_keys(db, row)
+    return _page(render_template("public/issuer.html", issuer=row, badges=badges, keys=keys))
+
+
+@bp.get("/issuers/<slug>/did.json")
+def did_document(slug: str) -> Response:
+    """The DID document (did:web, path form)."""
+    with session.campus().db.reading() as db:
+        return as_json(issuers.did_document(db, issuers.by_slug(db, slug)))
+
+
+@bp.get("/issuers/<slug>/jwks.json")
+def jwks(slug: str) -> Response:
+    """The same keys as a JWK set (RFC 7517)."""
+    with session.campus().db.reading() as db:
+        return as_json(issuers.jwks(db, issuers.by_slug(db, slug)))
+
+
+@bp.get("/issuers/<slug>/status/<int:number>")
+def status_list(slug: str, number: int) -> Response:
+    """A signed Bitstring status list, the bytes as they were signed."""
+    with session.campus().db.reading() as db:
+        signed = issuers.status_list_bytes(db, issuers.by_slug(db, slug), number)
+    return cacheable(signed, "application/vc+ld+json", FIVE_MINUTES)
+
+
+@bp.get("/achievements/<achievement_id>")
+def achievement(achievement_id: str) -> ResponseReturnValue:
+    """What can be earned: a page for people, Open Badges JSON for programs."""
+    with session.campus().db.reading() as db:
+        row, version = _achievement(db, achievement_id)
+        made_by = db.get_one(Issuer, row.issuer_id)
+    if wants(("text/html", *JSON_TYPES)) in JSON_TYPES:
+        return as_json(_achievement_json(version, made_by))
+    page = render_template("public/achievement.html", version=version, issuer=made_by)
+    return _page(page)
+
+
+def _achievement_json(version: AchievementVersion, made_by: Issuer) -> dict[str, Any]:
+    """The achievement as it stands inside each of its credentials, with who made it."""
+    facts = issuing.achievement_facts(version, session.campus().settings.public_url)
+    return {
+        "@context": [document.CREDENTIALS, document.OPEN_BADGES],
+        **document.achievement_object(facts),
+        "creator": issuers.profile_json(made_by),
+    }
+
+
+@bp.get("/achievements/<achievement_id>/image.png")
+def achievement_png(achievement_id: str) -> Response:
+    """The picture; ``?v=`` asks for that of an earlier wording."""
+    with session.campus().db.reading() as db:
+        version = _achievement(db, achievement_id)[1]
+    return cacheable(files.image_png(version), "image/png", DAY)
+
+
+@bp.get("/achievements/<achievement_id>/image.svg")
+def achievement_svg(achievement_id: str) -> Response:
+    """The picture as SVG; not there for an uploaded one."""
+    with session.campus().db.reading() as db:
+        drawn = files.image_svg(_achievement(db, achievement_id)[1])
+    if drawn is None:
+        raise NotFound("no-svg", "This picture was uploaded and exists as PNG only.")
+    return cacheable(drawn.encode(), "image/svg+xml", DAY)
+
+
+def _published() -> Any:
+    """Achievements with the wording that is published now."""
+    return (
+        select(Achievement, AchievementVersion)
+        .join(
+            AchievementVersion,
+            (AchievementVersion.achievement_id == Achievement.id)
+            & (AchievementVersion.number == Achievement.published_version),
+        )
+        .where(Achievement.state != "draft")
+        .order_by(AchievementVersion.name)
+    )
+
+
+def _achievement(db: Session, achievement_id: str) -> tuple[Achievement, AchievementVersion]:
+    """Published ones only: a draft has no public name. A withdrawn one keeps its name."""
+    found = db.execute(_published().where(Achievement.id == achievement_id)).tuples().one_or_none()
+    if found is None:
+        raise NotFound("no-such-badge", "There is no such badge here.")
+    row, version = found
+    asked = request.args.get("v", "")
+    if asked.isdecimal():
+        other = db.scalar(
+            select(AchievementVersion).where(
+                AchievementVersion.achievement_id == row.id,
+                AchievementVersion.number == int(asked),
+                AchievementVersion.published_at.is_not(None),
+            )
+        )
+        version = other or version
+    return row, version
+
+
+def _page(text: str) -> Response:
+    answer = make_response(text)
+    answer.headers["Cache-Control"] = "no-cache"
+    answer.headers["Vary"] = "Accept"
+    return answer
