@@ -6,13 +6,22 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sis_rigs import OTHER_STUDENT, RIGS, STUDENT, CsvRig, Rig, award, explained, withdrawn
 
 from app.delivery.port import AwardFacts, Outcome, Planned, Target
 from app.delivery.sis import ADAPTERS
 from app.demo.sis.server import SisServer
 from app.errors import Invalid
 from app.http import HttpClient
+from tests.contract.sis_rigs import (
+    OTHER_STUDENT,
+    RIGS,
+    STUDENT,
+    CsvRig,
+    Rig,
+    award,
+    explained,
+    withdrawn,
+)
 
 
 @pytest.fixture(params=sorted(RIGS))

@@ -10,7 +10,13 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sis_rigs import (
+
+from app.delivery.port import AwardFacts, CompetencyFact
+from app.delivery.sis.oneroster_package import is_formula, plain
+from app.demo.sis.server import SisServer
+from app.errors import Invalid
+from app.http import HttpClient
+from tests.contract.sis_rigs import (
     CASE_ID,
     OTHER_STUDENT,
     CsvRig,
@@ -19,12 +25,6 @@ from sis_rigs import (
     explained,
     withdrawn,
 )
-
-from app.delivery.port import AwardFacts, CompetencyFact
-from app.delivery.sis.oneroster_package import is_formula, plain
-from app.demo.sis.server import SisServer
-from app.errors import Invalid
-from app.http import HttpClient
 
 BATCH = [
     ("d1", award(1), "create"),

@@ -7,7 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sis_rigs import (
+
+from app.delivery.port import AwardFacts, Outcome, Target
+from app.demo.sis.server import SisServer
+from app.errors import Invalid, UpstreamError
+from app.http import HttpClient, Response
+from tests.contract.sis_rigs import (
     OTHER_STUDENT,
     STUDENT,
     GradebookRig,
@@ -16,11 +21,6 @@ from sis_rigs import (
     explained,
     withdrawn,
 )
-
-from app.delivery.port import AwardFacts, Outcome, Target
-from app.demo.sis.server import SisServer
-from app.errors import Invalid, UpstreamError
-from app.http import HttpClient, Response
 
 SECRET = "sis-demo-secret"
 RESULTS = "/assessmentResults/"
