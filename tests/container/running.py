@@ -101,6 +101,23 @@ class Container:
             check=False,
         )
 
+    def memory_bytes(self) -> int:
+        """Memory of all processes inside, what they share counted once (proportional set size)."""
+        listed = subprocess.run(
+            ["runc", "--root", self.state, "ps", "--format", "json", self.name],
+            capture_output=True,
+            check=True,
+        )
+        rollups = (
+            Path(f"/proc/{pid}/smaps_rollup").read_text() for pid in json.loads(listed.stdout)
+        )
+        return sum(
+            int(line.split()[1]) * 1024
+            for rollup in rollups
+            for line in rollup.splitlines()
+            if line.startswith("Pss:")
+        )
+
     def signal(self, number: signal.Signals) -> None:
         """Send a signal to the first process inside, as an engine does to stop a container."""
         subprocess.run(["runc", "--root", self.state, "kill", self.name, number.name], check=True)

@@ -46,6 +46,14 @@ def test_serves_without_rights_on_a_read_only_root(start: Start) -> None:
     assert container.run("touch", "/data/x").returncode == 0
 
 
+def test_is_small_when_idle(start: Start) -> None:
+    """Web and worker together stay far below what the smallest virtual server has."""
+    container = start()
+    container.wait_ready()
+    used = container.memory_bytes() / 1e6
+    assert 10 < used < 250
+
+
 def test_carries_the_browser_library(start: Start) -> None:
     """The library that npm brought at build time is served from our own origin."""
     container = start()
