@@ -22,6 +22,17 @@ MAX_UPLOAD_SIDE: Final = 2_000
 MIN_UPLOAD_SIDE: Final = 90
 """Pixels; what Open Badges 2 asked for and what is still recognizable."""
 
+_UNREADABLE: Final = (
+    UnidentifiedImageError,
+    Image.DecompressionBombError,
+    OSError,
+    SyntaxError,
+    ValueError,
+    EOFError,
+    struct.error,
+)
+"""What Pillow is known to raise on broken files, and what a file shorter than its header gives."""
+
 _SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
 _AFTER_KEYWORD: Final = b"\x00" + b"\x00\x00" + b"\x00" + b"\x00"
 """End of keyword, not compressed, method 0, no language, no translated keyword (PNG 11.3.3.4)."""
@@ -74,10 +85,12 @@ def clean_png(upload: bytes) -> bytes:
     if not upload.startswith(_SIGNATURE):
         raise _bad_picture("is not a PNG", "Export the picture as PNG.")
     try:
+        # Before Pillow sees it, and once more since a second header would overrule the first.
+        _check_size(*struct.unpack_from(">II", upload, 16))
         with Image.open(io.BytesIO(upload), formats=["PNG"]) as picture:
-            _check_size(picture)
+            _check_size(*picture.size)
             pixels = picture.convert("RGBA")
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, EOFError):
+    except _UNREADABLE:
         raise _bad_picture("is damaged", "Export the picture as PNG again.") from None
     # A new image takes over the pixels only: `info` with text and profiles stays behind.
     clean = Image.frombytes("RGBA", pixels.size, pixels.tobytes())
@@ -86,9 +99,8 @@ def clean_png(upload: bytes) -> bytes:
     return buffer.getvalue()
 
 
-def _check_size(picture: Image.Image) -> None:
-    if max(picture.size) > MAX_UPLOAD_SIDE or min(picture.size) < MIN_UPLOAD_SIDE:
-        width, height = picture.size
+def _check_size(width: int, height: int) -> None:
+    if max(width, height) > MAX_UPLOAD_SIDE or min(width, height) < MIN_UPLOAD_SIDE:
         raise _bad_picture(
             f"has {width} x {height} pixels",
             f"Each side must have {MIN_UPLOAD_SIDE} to {MAX_UPLOAD_SIDE} pixels.",
