@@ -1,0 +1,205 @@
+"""What the people of the demo campus do with Tassel, each in a browser of their own."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+import requests
+
+from app.demo.html_page import Form
+from app.demo.sis.config import DEMO_KEY
+from app.demo.stage import Stage
+from app.demo.visitor import Page, Visitor
+from app.errors import NotFound, UpstreamError
+
+COURSE = 1
+PATIENCE = 300.0
+
+
+def browser(stage: Stage) -> Visitor:
+    """A fresh browser that finds the demo's addresses."""
+    return Visitor(hosts=stage.hosts)
+
+
+def wait_for(what: str, ready: Callable[[], bool], patience: float = PATIENCE) -> None:
+    """Ask again and again until ``ready``; raises UpstreamError when patience ends."""
+    deadline = time.monotonic() + patience
+    while time.monotonic() < deadline:
+        if ready():
+            return
+        time.sleep(0.25)
+    raise UpstreamError(
+        "demo-waited", f"Waited too long for {what}.", system="demo", permanent=True
+    )
+
+
+def must(page: Page) -> Page:
+    """The page, unless it is an error: then what it says."""
+    if page.status >= 400:
+        text = f"{page.url} answered {page.status}: {page.text[:400]}"
+        raise UpstreamError("demo-page", text, system="tassel", permanent=True)
+    return page
+
+
+# --- the administrator and the operator ------------------------------------------------------
+
+
+def connect_lms(stage: Stage) -> None:
+    """Invite, register and approve: what the two administrators do once."""
+    address = stage.command("platform", "invite", "--lms", stage.lms)
+    with browser(stage) as visitor:
+        visitor.become(stage.lms, "admin")
+        must(visitor.register(stage.lms, address))
+    platform_id = stage.command("platform", "list").split()[0]
+    stage.command("platform", "approve", platform_id)
+
+
+def connect_sis(stage: Stage, operator: Visitor) -> None:
+    """Set up the OneRoster connection and try it."""
+    operator.get(stage.public + "/operator/connections/new/oneroster_rest")
+    form = form_with(must_page(operator), "gradebook_url")
+    must(
+        operator.submit(
+            form,
+            name="Campus SIS",
+            gradebook_url=stage.sis + "/ims/oneroster/gradebook/v1p2",
+            token_url=stage.sis + "/oauth/token",
+            client_id="tassel",
+            client_secret=DEMO_KEY,
+        )
+    )
+
+
+def operator(stage: Stage) -> Visitor:
+    """A browser in which the operator has come in by a single-use link."""
+    visitor = browser(stage)
+    visitor.get(stage.command("admin", "link", "--name", "demo"))
+    must(visitor.submit())
+    return visitor
+
+
+def revoke_award(stage: Stage, visitor: Visitor, award_id: str, reason: str) -> None:
+    """Take an award back on its page."""
+    visitor.get(f"{stage.public}/operator/awards/{award_id}/revoke")
+    must(visitor.submit(form_with(must_page(visitor), "reason"), reason=reason))
+
+
+# --- the instructor --------------------------------------------------------------------------
+
+
+class Instructor:
+    """The teacher of the demo course, in Tassel inside the LMS's frame."""
+
+    def __init__(self, stage: Stage) -> None:
+        self._stage = stage
+        self._visitor = browser(stage)
+        self._visitor.become(stage.lms, "teacher")
+        self.home = must(self._visitor.launch(stage.lms, COURSE)).url
+
+    def close(self) -> None:
+        """Close the browser."""
+        self._visitor.close()
+
+    def refresh(self) -> None:
+        """Press "Refresh now" and wait until the grades are read."""
+        self._visitor.get(self.home)
+        must(self._visitor.submit("Refresh now"))
+        wait_for("the grades to be read", self._is_read)
+
+    def _is_read(self) -> bool:
+        self._visitor.get(self.home)
+        return bool(self.assessments())
+
+    def assessments(self) -> dict[str, str]:
+        """Title to field suffix of the mapping table of a new badge; empty before a reading."""
+        page = must_page(self._visitor)
+        return {} if "Reading the grades" in page.text else {"read": page.url}
+
+    def add_competency(self, statement: str, code: str) -> None:
+        """Write down one thing that learners can do."""
+        self._visitor.get(self.home + "/competencies")
+        form = form_with(must_page(self._visitor), "statement")
+        must(self._visitor.submit(form, statement=statement, code=code))
+
+    def badge(self, name: str, marks: Mapping[str, tuple[str, int]], needs: str = "all") -> None:
+        """Make, map and publish. ``marks``: assessment title to competency and pass mark."""
+        self._visitor.get(self.home + "/badges/new")
+        must(self._visitor.submit(form_with(must_page(self._visitor), "name"), name=name))
+        page = must_page(self._visitor)
+        address = urlsplit(page.url)._replace(query="", fragment="").geturl()
+        form = form_with(page, "needs")
+        must(self._visitor.submit(form, needs=needs, **mapping(form, marks)))
+        self._visitor.get(address + "/publish")
+        form = form_with(must_page(self._visitor), "regrade")
+        must(self._visitor.submit(form, course_column=True))
+
+
+def mapping(form: Form, marks: Mapping[str, tuple[str, int]]) -> dict[str, str]:
+    """The fields of the mapping table that map the assessments named in ``marks``."""
+    values: dict[str, str] = {}
+    for one in form.fields:
+        for title, (competency, mark) in marks.items():
+            if one.name.startswith("competency-") and one.label.endswith(f" {title}"):
+                place = one.name.removeprefix("competency-")
+                options = {text: value for value, text in one.options}
+                values[one.name] = options[competency]
+                values[f"mark-{place}"] = str(mark)
+    if len(values) < 2 * len(marks):
+        raise NotFound("no-assessment", f"Not every one of {list(marks)} is in the table.")
+    return values
+
+
+def form_with(page: Page, name: str) -> Form:
+    """The form that has a control of this name."""
+    for form in page.forms:
+        if name in form.names():
+            return form
+    raise NotFound(
+        "no-form", f"{page.url} ({page.status}) has no form with {name}: {page.text[:200]}"
+    )
+
+
+def must_page(visitor: Visitor) -> Page:
+    """The page that is shown, which must not be an error."""
+    assert visitor.page is not None
+    return must(visitor.page)
+
+
+# --- programs --------------------------------------------------------------------------------
+
+
+class Api:
+    """A program of the campus with a token."""
+
+    SCOPES = ("courses:read", "awards:read", "credentials:read", "deliveries:read")
+
+    def __init__(self, stage: Stage) -> None:
+        words = [word for scope in self.SCOPES for word in ("--scope", scope)]
+        token = stage.command("token", "create", "--name", "story", *words)
+        self._base = stage.tassel + "/api/v1"
+        self._session = requests.Session()
+        self._session.trust_env = False
+        self._session.headers["Authorization"] = f"Bearer {token}"
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._session.close()
+
+    def get(self, path: str, **query: str | int) -> requests.Response:
+        """One answer; raises for anything but success."""
+        answer = self._session.get(self._base + path, params=query, timeout=60)
+        answer.raise_for_status()
+        return answer
+
+    def rows(self, path: str, **query: str | int) -> Iterator[dict[str, Any]]:
+        """Every row of a list, page by page."""
+        cursor: dict[str, str] = {}
+        while True:
+            page = self.get(path, limit=200, **cursor, **query).json()
+            yield from page["data"]
+            if page["next"] is None:
+                return
+            cursor = {"cursor": page["next"]}
