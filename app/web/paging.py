@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from flask import request, url_for
 
@@ -40,7 +41,9 @@ class Page:
 
     def address(self, number: int) -> str:
         """The present address with another page number; the filters stay."""
-        others = {key: value for key, value in request.args.items() if key != "page"}
+        others: dict[str, Any] = {
+            key: value for key, value in request.args.items() if key != "page"
+        }
         return url_for(request.endpoint or "", **(request.view_args or {}), **others, page=number)
 
 

@@ -1,0 +1,12 @@
+"""The instructor's pages: badges of the course, who earns them and why not, awards, competencies.
+
+One module per section, all on one blueprint. ``data`` reads, ``forms`` judges what was typed,
+``outcome`` turns a preview into words and pictures; every change is a verb of the pipeline.
+"""
+
+from __future__ import annotations
+
+from app.web.instructor import awards, badges, competencies, home, people, pictures, publish
+from app.web.instructor.blueprint import bp
+
+__all__ = ["awards", "badges", "bp", "competencies", "home", "people", "pictures", "publish"]

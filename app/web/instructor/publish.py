@@ -1,0 +1,97 @@
+"""Putting a badge in force, stopping it, and removing a draft: each says first what will happen."""
+
+from __future__ import annotations
+
+from flask import Response, request
+
+from app.errors import Invalid
+from app.pipeline import badges
+from app.pipeline.preview import preview
+from app.web import wording
+from app.web.course_page import frame, picture, show, then
+from app.web.instructor import data
+from app.web.instructor.badges import edit_of, has_changes, store
+from app.web.instructor.blueprint import bp
+from app.web.instructor.forms import POLICIES
+from app.web.session import campus, visitor
+
+
+@bp.get("/badges/<achievement_id>/publish")
+def confirm(course_id: str, achievement_id: str) -> Response:
+    """What publishing will do, with the choices that belong to it."""
+    return _confirm(course_id, achievement_id, {})
+
+
+def _confirm(
+    course_id: str, achievement_id: str, errors: dict[str, str], status: int = 200
+) -> Response:
+    with campus().db.reading() as session:
+        around = frame(session, course_id)
+        found = badges.draft(session, course_id, achievement_id)
+        titles = data.titles(session, course_id)
+        expected = preview(session, course_id, found.definition, limit=0)
+        holders = data.earned(session, course_id).get(achievement_id, 0)
+    return show(
+        around,
+        "instructor/publish.html",
+        "badges",
+        status,
+        found=found,
+        changes=has_changes(found),
+        expected=expected,
+        holders=holders,
+        errors=errors,
+        sentence=wording.rule(found.definition.needs, found.definition.clauses, titles),
+        policies=[(key, wording.regrade(key)) for key in POLICIES],
+        picture=picture,
+    )
+
+
+@bp.post("/badges/<achievement_id>/publish")
+def publish(course_id: str, achievement_id: str) -> Response:
+    """Freeze the draft, put it in force and read the grades."""
+    with campus().db.reading() as session:
+        found = badges.draft(session, course_id, achievement_id)
+    policy = request.form.get("regrade", "")
+    edit = edit_of(
+        found,
+        regrade=policy if policy in POLICIES else found.achievement.regrade,
+        course_column="course_column" in request.form,
+    )
+    try:
+        store(course_id, achievement_id, edit)
+        badges.publish(campus(), course_id, achievement_id, visitor(f"course:{course_id}").actor)
+    except Invalid as error:
+        said = f"{error.message} {error.fix}".strip()
+        return _confirm(course_id, achievement_id, {"regrade": said}, 422)
+    return then("instructor.home", course_id, "published")
+
+
+@bp.post("/badges/<achievement_id>/stop")
+def stop(course_id: str, achievement_id: str) -> Response:
+    """No new awards from now on."""
+    badges.stop(campus(), course_id, achievement_id, visitor(f"course:{course_id}").actor)
+    return then("instructor.badge", course_id, "stopped", achievement_id=achievement_id)
+
+
+@bp.post("/badges/<achievement_id>/resume")
+def resume(course_id: str, achievement_id: str) -> Response:
+    """The undo of stopping."""
+    badges.resume(campus(), course_id, achievement_id, visitor(f"course:{course_id}").actor)
+    return then("instructor.badge", course_id, "resumed", achievement_id=achievement_id)
+
+
+@bp.get("/badges/<achievement_id>/remove")
+def confirm_removal(course_id: str, achievement_id: str) -> Response:
+    """Ask before a draft goes for good."""
+    with campus().db.reading() as session:
+        around = frame(session, course_id)
+        found = badges.draft(session, course_id, achievement_id)
+    return show(around, "instructor/remove.html", "badges", found=found)
+
+
+@bp.post("/badges/<achievement_id>/remove")
+def remove(course_id: str, achievement_id: str) -> Response:
+    """Remove a draft that was never published."""
+    badges.remove_draft(campus(), course_id, achievement_id, visitor(f"course:{course_id}").actor)
+    return then("instructor.home", course_id, "removed")

@@ -1,0 +1,208 @@
+"""What the learner's pages read: always through the visitor's own person."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from urllib.parse import urlencode
+
+from sqlalchemy import Select, select
+from sqlalchemy.orm import Session
+
+from app.errors import NotFound
+from app.mastery.rules import Reason, RuleDefinition, evaluate
+from app.models import (
+    Achievement,
+    AchievementVersion,
+    Assessment,
+    Award,
+    Competency,
+    Decision,
+    Disclosure,
+    Issuer,
+    Person,
+    Rule,
+    RuleVersion,
+    Share,
+)
+from app.web.course_page import Frame
+from app.web.instructor.data import reason_of
+
+LINKEDIN = "https://www.linkedin.com/profile/add"
+DISCLOSURES_SHOWN = 100
+
+
+def me(session: Session, around: Frame) -> Person:
+    """The visitor. Raises NotFound when the person is gone."""
+    found = session.get(Person, around.visitor.person_id or "")
+    if found is None:
+        raise NotFound("person-unknown", "You are not known here any more.")
+    return found
+
+
+@dataclass(frozen=True)
+class Mine:
+    """One of the visitor's awards with its wording and its open link, if there is one."""
+
+    award: Award
+    version: AchievementVersion
+    share: Share | None
+    issuer: str
+
+    @property
+    def achievement_id(self) -> str:
+        """Which badge it is."""
+        return self.award.achievement_id
+
+    @property
+    def signed(self) -> bool:
+        """Whether there is a credential that still stands."""
+        return self.award.state == "issued"
+
+
+def _mine(course_id: str, person: Person) -> Select[Award, AchievementVersion, Share | None, str]:
+    """Awards of the visitor's learner in this course; replaced ones are left out."""
+    return (
+        select(Award, AchievementVersion, Share, Issuer.name)
+        .join(
+            AchievementVersion,
+            (AchievementVersion.achievement_id == Award.achievement_id)
+            & (AchievementVersion.number == Award.achievement_version),
+        )
+        .join(Achievement, Achievement.id == Award.achievement_id)
+        .join(Issuer, Issuer.id == Achievement.issuer_id)
+        .outerjoin(Share, (Share.award_id == Award.id) & Share.ended_at.is_(None))
+        .where(
+            Award.course_id == course_id,
+            Award.learner_id == person.learner_id,
+            Award.state != "superseded",
+        )
+        .order_by(Award.awarded_at.desc(), Award.id)
+    )
+
+
+def earned(session: Session, course_id: str, person: Person) -> list[Mine]:
+    """Everything the visitor earned in this course, latest first."""
+    return [Mine(*row) for row in session.execute(_mine(course_id, person))]
+
+
+def one(session: Session, course_id: str, person: Person, award_id: str) -> Mine:
+    """One of the visitor's own awards; raises NotFound for anybody else's."""
+    row = session.execute(_mine(course_id, person).where(Award.id == award_id)).one_or_none()
+    if row is None:
+        raise NotFound("award-unknown", "You have no such badge in this course.")
+    return Mine(*row)
+
+
+def issuer_of(session: Session, award: Award) -> Issuer:
+    """Who signs the award."""
+    return session.scalars(
+        select(Issuer)
+        .join(Achievement, Achievement.issuer_id == Issuer.id)
+        .where(Achievement.id == award.achievement_id)
+    ).one()
+
+
+def disclosures(session: Session, award_id: str) -> Sequence[Disclosure]:
+    """Where the award was shown or sent, latest first."""
+    query = (
+        select(Disclosure)
+        .where(Disclosure.award_id == award_id)
+        .order_by(Disclosure.at.desc(), Disclosure.id)
+        .limit(DISCLOSURES_SHOWN)
+    )
+    return session.scalars(query).all()
+
+
+@dataclass(frozen=True)
+class Step:
+    """One assessment on the way."""
+
+    title: str
+    competency: str
+    reason: Reason
+
+
+@dataclass(frozen=True)
+class Progress:
+    """A badge that the visitor does not have yet. ``done`` of ``needed`` steps are met."""
+
+    version: AchievementVersion
+    steps: Sequence[Step]
+    needed: int
+    missing: int
+
+    @property
+    def done(self) -> int:
+        """Steps that count towards what is needed."""
+        return self.needed - self.missing
+
+
+def in_progress(
+    session: Session, course_id: str, person: Person, have: Collection[str]
+) -> list[Progress]:
+    """Badges in force here that the visitor has not earned, the closest first."""
+    query = (
+        select(Rule.achievement_id, AchievementVersion, RuleVersion, Decision)
+        .join(
+            RuleVersion,
+            (RuleVersion.rule_id == Rule.id) & (RuleVersion.number == Rule.published_version),
+        )
+        .join(Achievement, Achievement.id == Rule.achievement_id)
+        .join(
+            AchievementVersion,
+            (AchievementVersion.achievement_id == Achievement.id)
+            & (AchievementVersion.number == Achievement.published_version),
+        )
+        .outerjoin(Decision, (Decision.rule_id == Rule.id) & (Decision.person_id == person.id))
+        .where(Rule.course_id == course_id, Rule.state == "published")
+    )
+    assessments, competencies = _names(session, course_id)
+    found = []
+    for achievement_id, version, rule_version, decision in session.execute(query):
+        if achievement_id not in have:
+            definition = RuleDefinition.from_json(rule_version.definition)
+            reasons = _reasons(definition, decision)
+            steps = [
+                Step(
+                    assessments.get(reason.assessment, ""),
+                    competencies.get(reason.competency, ""),
+                    reason,
+                )
+                for reason in reasons
+            ]
+            met = sum(reason.state == "met" for reason in reasons)
+            missing = max(0, definition.required - met)
+            found.append(Progress(version, steps, definition.required, missing))
+    return sorted(found, key=lambda item: (item.missing, item.version.name))
+
+
+def _reasons(definition: RuleDefinition, decision: Decision | None) -> Sequence[Reason]:
+    """As decided last; before the first decision nothing is graded."""
+    if decision is None:
+        return evaluate(definition, {}).reasons
+    return [reason_of(item) for item in decision.reasons]
+
+
+def _names(session: Session, course_id: str) -> tuple[dict[str, str], dict[str, str]]:
+    """Titles of the course's assessments and statements of the competencies, by id."""
+    titles = select(Assessment.id, Assessment.title).where(Assessment.course_id == course_id)
+    statements = select(Competency.id, Competency.statement)
+    return (
+        dict(session.execute(titles).tuples().all()),
+        dict(session.execute(statements).tuples().all()),
+    )
+
+
+def linkedin(mine: Mine, issuer: Issuer, link: str) -> str:
+    """The address that opens LinkedIn's own form with this badge filled in."""
+    at = mine.award.awarded_at
+    values = {
+        "startTask": "CERTIFICATION_NAME",
+        "name": mine.version.name,
+        "organizationName": issuer.name,
+        "issueYear": at.year,
+        "issueMonth": at.month,
+        "certUrl": link,
+    }
+    return f"{LINKEDIN}?{urlencode(values)}"

@@ -1,0 +1,230 @@
+"""A course with grades for page tests: rows as a launch and a reading would have left them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+from decimal import Decimal
+
+from flask.testing import FlaskClient
+
+from app.mastery import frameworks
+from app.mastery.rules import Clause, RuleDefinition
+from app.models import (
+    Assessment,
+    BrowserSession,
+    Course,
+    Deployment,
+    Enrolment,
+    Grant,
+    Installation,
+    Learner,
+    Person,
+    Platform,
+    Result,
+    ResultVersion,
+)
+from app.pipeline import badges
+from app.pipeline.badges import BadgeEdit
+from app.pipeline.campus import Campus
+from app.pipeline.decide import decide_course
+from app.secrets import new_token, token_hash
+
+GIVEN = "Ana Bo Chidi Dana Emil Fatma Gil Hana Ines Jun Kofi Lea Mira Nils Olu Pia Rui Sara Tom Uma"
+FAMILY = "Ruiz Lind Obi Weiss Novak Demir Levi Sato Costa Park Mensah Roux Horvat Berg Ade Rossi"
+TITLES = ("Quiz 3: Reading charts", "Assignment 2: Clean a dataset", "Lab report", "Midterm")
+
+
+@dataclass
+class Seeded:
+    """Ids of what was made."""
+
+    campus: Campus
+    course_id: str
+    teacher: str
+    learners: list[str] = field(default_factory=list)
+    assessments: list[str] = field(default_factory=list)
+    competencies: list[str] = field(default_factory=list)
+
+
+def seed(campus: Campus, *, learners: int = 30, label: str = "STAT 101") -> Seeded:
+    """One course; learner n has the same grades in every run."""
+    now = campus.clock()
+    with campus.db.transaction() as session:
+        installation = Installation(
+            name="Campus LMS", lms="generic", origin="https://lms.example.edu", created_at=now
+        )
+        session.add(installation)
+        session.flush()
+        platform = Platform(
+            installation=installation,
+            issuer=f"https://lms.example.edu/{label}",
+            client_id=label,
+            auth_url="https://lms.example.edu/auth",
+            token_url="https://lms.example.edu/token",
+            jwks_url="https://lms.example.edu/jwks",
+            state="active",
+            created_at=now,
+        )
+        deployment = Deployment(
+            platform=platform, deployment_id="1", state="active", created_at=now
+        )
+        course = Course(
+            deployment=deployment,
+            context_id=label,
+            label=label,
+            title="Introduction to statistics, autumn 2026",
+            services={"lineitems": "https://lms.example.edu/items"},
+            collected_at=now - timedelta(minutes=4),
+            created_at=now,
+        )
+        session.add(course)
+        session.flush()
+        made = Seeded(campus, course.id, "")
+        made.teacher = _person(session, made, installation.id, "teacher", "Dr. Maja Holm", now)
+        for place, title in enumerate(TITLES):
+            item = Assessment(
+                course_id=course.id,
+                source="ags",
+                external_id=f"https://lms.example.edu/items/{place}",
+                title=title,
+                maximum=Decimal(50),
+                position=place,
+                seen_at=now - timedelta(minutes=4),
+            )
+            session.add(item)
+            session.flush()
+            made.assessments.append(item.id)
+        given, family = GIVEN.split(), FAMILY.split()
+        for n in range(learners):
+            name = f"{given[n % len(given)]} {family[(n * 7 + n // len(given)) % len(family)]}"
+            person = _person(session, made, installation.id, f"s{n}", name, now)
+            made.learners.append(person)
+            for place, assessment in enumerate(made.assessments):
+                _result(session, assessment, person, _raw(n, place), now)
+        statements = ("Interpret data displays", "Prepare data for analysis", "Report findings")
+        for statement in statements:
+            competency = frameworks.add_competency(session, course.id, statement, None, now)
+            made.competencies.append(competency.id)
+    return made
+
+
+def _raw(n: int, place: int) -> Decimal | None:
+    """Points of 50; every ninth is not graded, the Midterm not at all."""
+    if place == 3 or (n + place) % 9 == 8:
+        return None
+    spread = ((n * 37 + place * 11) % 30) + ((n * 17 + place * 7) % 21)
+    return Decimal(min(50, spread + 8)) - (Decimal("0.5") if n % 4 == 0 else 0)
+
+
+def _person(session, made: Seeded, installation_id: str, sub: str, name: str, now) -> str:
+    learner = Learner(created_at=now)
+    session.add(learner)
+    session.flush()
+    person = Person(
+        installation_id=installation_id,
+        sub=sub,
+        learner_id=learner.id,
+        name=name,
+        given_name=name.split(maxsplit=1)[0],
+        family_name=name.rsplit(maxsplit=1)[-1],
+        email=None if sub == "s4" else f"{sub}@example.edu",
+        created_at=now,
+    )
+    session.add(person)
+    session.flush()
+    role = "instructor" if sub == "teacher" else "learner"
+    session.add(
+        Enrolment(course_id=made.course_id, person_id=person.id, role=role, launched_at=now)
+    )
+    return person.id
+
+
+def _result(session, assessment: str, person: str, raw: Decimal | None, now) -> None:
+    if raw is None:
+        return
+    row = Result(
+        assessment_id=assessment,
+        person_id=person,
+        version=1,
+        raw=raw,
+        maximum=Decimal(50),
+        changed_at=now,
+    )
+    session.add(row)
+    session.flush()
+    session.add(
+        ResultVersion(
+            result_id=row.id,
+            number=1,
+            raw=raw,
+            maximum=Decimal(50),
+            posted=True,
+            graded_at=now - timedelta(days=3),
+            source="ags",
+            seen_at=now,
+        )
+    )
+
+
+def make_badge(
+    made: Seeded, name: str = "Data literacy, level 1", *, publish: bool = True, clauses: int = 3
+) -> str:
+    """A badge over the first assessments, 70 %, 60 % and 75 %; decided at once when published."""
+    campus, actor = made.campus, f"person:{made.teacher}"
+    achievement = badges.create(campus, made.course_id, name, actor, made.teacher)
+    marks = ("70", "60", "75")
+    definition = RuleDefinition(
+        "all",
+        tuple(
+            Clause(made.assessments[n], made.competencies[n], Decimal(marks[n]))
+            for n in range(clauses)
+        ),
+    )
+    edit = BadgeEdit(
+        name=name,
+        description="The holder can interpret data displays and report findings.",
+        criteria="",
+        design="starburst",
+        palette="indigo",
+        image=None,
+        image_alt="",
+        regrade="keep",
+        course_column=True,
+        definition=definition,
+    )
+    badges.save(campus, made.course_id, achievement, edit, actor, made.teacher)
+    if publish:
+        badges.publish(campus, made.course_id, achievement, actor)
+        decide_course(campus, made.course_id)
+    return achievement
+
+
+def token_for(made: Seeded, person_id: str, role: str, locale: str | None = None) -> str:
+    """A browser session that has come in with this role."""
+    now, token = made.campus.clock(), new_token()
+    with made.campus.db.transaction() as session:
+        browser = BrowserSession(
+            token_hash=token_hash(token), created_at=now, expires_at=now + timedelta(hours=2)
+        )
+        session.add(browser)
+        session.flush()
+        session.add(
+            Grant(
+                session_id=browser.id,
+                scope=f"course:{made.course_id}",
+                course_id=made.course_id,
+                person_id=person_id,
+                role=role,
+                locale=locale,
+                created_at=now,
+                expires_at=now + timedelta(hours=2),
+            )
+        )
+    return token
+
+
+def enter(client: FlaskClient, made: Seeded, person_id: str, role: str) -> FlaskClient:
+    """Give the client the cookie of such a session."""
+    client.set_cookie("__Host-tassel", token_for(made, person_id, role))
+    return client
