@@ -118,6 +118,8 @@ class _Reader(HTMLParser):
         found = {name: value or "" for name, value in attrs}
         if tag in _SILENT:
             self._silent += 1
+        if tag == "option":
+            self._close("option")
         handler = getattr(self, f"_start_{tag}", None)
         if handler is not None:
             handler(found)
@@ -135,13 +137,18 @@ class _Reader(HTMLParser):
         """Close an element."""
         if tag in _SILENT:
             self._silent = max(0, self._silent - 1)
+        if tag == "select":
+            self._close("option")
+            self._select = None
+        self._close(tag)
+        if tag == "form":
+            self._form = None
+
+    def _close(self, tag: str) -> None:
+        """Hand the kept text of an open element on."""
         if tag in self._captures:
             text = "".join(self._captures.pop(tag))
             getattr(self, f"_end_{tag}")(self._attributes.pop(tag), text)
-        if tag == "form":
-            self._form = None
-        if tag == "select":
-            self._select = None
 
     def handle_data(self, data: str) -> None:
         """Text goes to the page and to every open element that keeps it."""

@@ -18,6 +18,7 @@ import requests
 
 from app.demo.cookies import Context, CookieStore, site
 from app.demo.form_data import Value, encoded, filled
+from app.demo.hosts import real_address
 from app.demo.html_page import Content, Form, Link, find_form, parse
 from app.errors import NotFound, UpstreamError
 
@@ -72,7 +73,14 @@ class _Request:
 class Visitor:
     """One person's browser. ``page`` is what is shown now; ``top`` the page around a frame."""
 
-    def __init__(self, agent: str = AGENT, timeout: tuple[float, float] = _TIMEOUT) -> None:
+    def __init__(
+        self,
+        agent: str = AGENT,
+        timeout: tuple[float, float] = _TIMEOUT,
+        hosts: Mapping[str, str] | None = None,
+    ) -> None:
+        """``hosts``: public origins that are really served elsewhere, see ``app.demo.hosts``."""
+        self._hosts = hosts or {}
         self.cookies = CookieStore()
         self.page: Page | None = None
         self.top = ""
@@ -239,7 +247,7 @@ class Visitor:
             answer = self._send(request, worst)
             target = answer.headers.get("Location")
             if answer.status_code not in {301, 302, 303, 307, 308} or target is None:
-                self.page = _read(answer, history)
+                self.page = _read(answer, request.url, history)
                 return self.page
             history.append(request.url)
             worst = _worse(worst, relation(request.url, urljoin(request.url, target)))
@@ -259,7 +267,7 @@ class Visitor:
         try:
             answer = self._session.request(
                 request.method,
-                request.url,
+                real_address(self._hosts, request.url),
                 data=request.data,
                 headers=headers,
                 timeout=self._timeout,
@@ -343,9 +351,9 @@ def _redirected(request: _Request, status: int, target: str) -> _Request:
     )
 
 
-def _read(answer: requests.Response, history: list[str]) -> Page:
+def _read(answer: requests.Response, url: str, history: list[str]) -> Page:
     """A page from an answer; only HTML is taken apart."""
-    page = Page(answer.url, answer.status_code, answer.headers, answer.content, history=history)
+    page = Page(url, answer.status_code, answer.headers, answer.content, history=history)
     kind = answer.headers.get("Content-Type", "")
     if kind.startswith("text/") or "json" in kind:
         page.text = answer.content.decode(answer.encoding or "utf-8", "replace")

@@ -6,6 +6,7 @@ import contextlib
 
 import click
 
+from app.demo.hosts import read_pairs
 from app.demo.lms import LmsConfig, create_lms, serve
 from app.demo.lms.vendors import VENDORS
 
@@ -17,12 +18,20 @@ from app.demo.lms.vendors import VENDORS
 @click.option("--mode", default="moodle", show_default=True, type=click.Choice(sorted(VENDORS)))
 @click.option("--learners", default=30, show_default=True)
 @click.option("--seed", default=1, show_default=True)
+@click.option("--host-map", multiple=True, help="PUBLIC=LOOPBACK, like a line of a hosts file.")
 @click.option("--complete", is_flag=True, help="Everybody has an e-mail address and a SIS id.")
 def main(
-    port: int, host: str, base_url: str, mode: str, learners: int, seed: int, complete: bool
+    port: int,
+    host: str,
+    base_url: str,
+    mode: str,
+    learners: int,
+    seed: int,
+    complete: bool,
+    host_map: tuple[str, ...],
 ) -> None:
     """Serve until interrupted."""
-    config = LmsConfig(mode, learners, seed, complete, base_url)
+    config = LmsConfig(mode, learners, seed, complete, base_url, read_pairs(host_map))
     with contextlib.suppress(KeyboardInterrupt), serve(create_lms(config), port, host) as lms:
         click.echo(f"LMS {lms.url}")
         lms.wait()

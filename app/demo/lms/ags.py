@@ -164,7 +164,7 @@ def post_score(here: Campus, tool: Tool, course: int, item: int) -> Response:
     vendor = here.vendor
     vendor.check_content_type(request, SCORE)
     column = _own_column(here, tool, course, item)
-    score, at = _score_body()
+    score, at = _score_body(vendor)
     person = vendor.check_score(here, column, score)
     vendor.check_newer(column, person, at)
     vendor.record(column, person, score, at)
@@ -174,26 +174,31 @@ def post_score(here: Campus, tool: Tool, course: int, item: int) -> Response:
     return answer(body, SCORE, vendor.score_status)
 
 
-def _score_body() -> tuple[dict[str, Any], datetime]:
-    """A well-formed score and its time (AGS 2.0, 3.4). Raises ``ServiceError`` 400."""
+def _score_body(vendor: Vendor) -> tuple[dict[str, Any], datetime]:
+    """A well-formed score and its time (AGS 2.0, 3.4). Raises ``ServiceError``."""
     score = request.get_json(force=True, silent=True)
     if not isinstance(score, dict):
         raise ServiceError(400, "Incorrect score received", score=True)
     at = _timestamp(score.get("timestamp"))
-    given, maximum = score.get("scoreGiven"), score.get("scoreMaximum")
-    well_formed = (
-        at is not None
-        and bool(score.get("userId"))
+    known = (
+        bool(score.get("userId"))
         and score.get("activityProgress") in ACTIVITY
         and score.get("gradingProgress") in GRADING
-        and (
-            given is None or (_is_number(given) and _is_number(maximum) and float(maximum or 0) > 0)
-        )
     )
-    if not well_formed or at is None:
+    if at is None or not known or not _points_are_numbers(score):
         sent = " ".join(request.get_data(as_text=True).split())
         raise ServiceError(400, f"Incorrect score received{sent}", score=True)
+    if score.get("scoreGiven") is not None and score.get("scoreMaximum") is None:
+        status = vendor.missing_maximum_status
+        raise ServiceError(status, "scoreMaximum must come with scoreGiven", score=True)
     return score, at
+
+
+def _points_are_numbers(score: dict[str, Any]) -> bool:
+    given, maximum = score.get("scoreGiven"), score.get("scoreMaximum")
+    return (given is None or _is_number(given)) and (
+        maximum is None or (_is_number(maximum) and float(maximum) > 0)
+    )
 
 
 def _timestamp(text: Any) -> datetime | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
@@ -11,7 +11,8 @@ class LmsConfig:
 
     ``complete`` gives every learner an e-mail address and a SIS id; without it two have no address
     and one has no SIS id, as on a real campus. ``base_url`` is the public address without a slash
-    at the end; empty means "the loopback address of the server's port".
+    at the end; empty means "the loopback address of the server's port". ``hosts`` says which public
+    origins are really served elsewhere, see ``app.demo.hosts``.
     """
 
     mode: str = "moodle"
@@ -19,3 +20,4 @@ class LmsConfig:
     seed: int = 1
     complete: bool = False
     base_url: str = ""
+    hosts: dict[str, str] = field(default_factory=dict)

@@ -42,7 +42,7 @@ def create_lms(config: LmsConfig) -> Flask:
     here = build_campus(config)
     app.extensions["demo_lms"] = here
     install_faults(app, FaultBox())
-    keys = ToolKeys()
+    keys = ToolKeys(config.hosts)
     vendor = here.vendor
     for blueprint in (
         pages_blueprint(),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 import threading
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -12,6 +13,7 @@ import jwt
 import requests
 from flask import Blueprint, Response, request
 
+from app.demo.hosts import real_address
 from app.demo.lms.service import campus
 from app.demo.lms.state import Access, Campus, Tool
 from app.demo.lms.vendors.base import Vendor
@@ -25,7 +27,8 @@ _TIMEOUT = (5, 10)
 class ToolKeys:
     """The public keys of tools, cached by address and fetched again when a ``kid`` is new."""
 
-    def __init__(self) -> None:
+    def __init__(self, hosts: Mapping[str, str] | None = None) -> None:
+        self._hosts = hosts or {}
         self._lock = threading.Lock()
         self._sets: dict[str, dict[str, Any]] = {}
         self.fetches = 0
@@ -58,7 +61,7 @@ class ToolKeys:
     def _fetch(self, url: str) -> dict[str, Any]:
         try:
             with requests.Session() as session:
-                found = session.get(url, timeout=_TIMEOUT)
+                found = session.get(real_address(self._hosts, url), timeout=_TIMEOUT)
                 found.raise_for_status()
                 fresh = {
                     str(one["kid"]): jwt.PyJWK.from_dict(one).key for one in found.json()["keys"]

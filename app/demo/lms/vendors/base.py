@@ -45,6 +45,7 @@ class Vendor:
     returns_deployment = True
     asks_update = False
     score_status = 200
+    missing_maximum_status = 400
     deletes_linked = False
     members_page: int | None = None
 

@@ -50,6 +50,7 @@ class Canvas(Vendor):
     student_view = True
     configuration_needs_token = True
     returns_deployment = False
+    missing_maximum_status = 422
     members_page = 50
 
     def __init__(self) -> None:
@@ -262,8 +263,6 @@ class Canvas(Vendor):
             raise _unprocessable("User not found in course or is not a student") from error
         if person.is_test:
             raise _unprocessable("User not found in course or is not a student")
-        if "scoreGiven" in score and score.get("scoreMaximum") is None:
-            raise _unprocessable("ScoreMaximum not supplied when ScoreGiven present.")
         return person
 
     def check_newer(self, column: Column, person: Person, at: datetime) -> None:

@@ -7,7 +7,7 @@ import secrets
 from typing import Any
 from urllib.parse import urlencode
 
-from app.demo.lms.claims import AGS_SCOPES, BASIC_OUTCOME, CLAIM, Scene, basic_outcome
+from app.demo.lms.claims import AGS_SCOPES, BASIC_OUTCOME, CLAIM, NRPS, Scene, basic_outcome
 from app.demo.lms.state import Campus, Course, Launch, Link, Person, Tool
 from app.demo.lms.vendors.moodle_services import SERVICES, MoodleServices
 from app.demo.lms.vendors.words import (
@@ -213,7 +213,9 @@ class Moodle(MoodleServices):
         """Also basic outcomes, tool settings and ``openid``."""
         return [
             "https://purl.imsglobal.org/spec/lti-bo/scope/basicoutcome",
-            *super().scopes_supported(),
+            *AGS_SCOPES[1:],
+            AGS_SCOPES[0],
+            NRPS,
             "https://purl.imsglobal.org/spec/lti-ts/scope/toolsetting",
             "openid",
         ]
