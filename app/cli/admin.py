@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 from sqlalchemy import select
 
-from app.lti import registration
+from app.lti import invitations, registered
 from app.main import create_campus
 from app.models import Installation, Platform
 from app.pipeline.campus import Campus
@@ -45,7 +45,7 @@ def platform() -> None:
 def invite(lms: str) -> None:
     """Print a single-use registration link for the administrator of one LMS."""
     campus = _campus()
-    token = registration.invite(campus.db, lms, campus.clock())
+    token = invitations.invite(campus.db, lms, campus.clock())
     click.echo(f"{campus.settings.public_url}/lti/register/{token}")
     campus.db.close()
 
@@ -68,7 +68,7 @@ def list_platforms() -> None:
 def approve(platform_id: str) -> None:
     """Let a pending registration launch."""
     campus = _campus()
-    registration.approve(campus.db, platform_id, "operator:cli", campus.clock())
+    registered.approve(campus.db, platform_id, actor="operator:cli", now=campus.clock())
     click.echo("approved")
     campus.db.close()
 

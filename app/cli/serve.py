@@ -7,14 +7,13 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from types import FrameType
 from typing import Any
 
 import click
 import structlog
-from flask import Flask
 from gunicorn.app.base import BaseApplication
 
 from app import logs, schema
@@ -29,7 +28,7 @@ GRACE_SECONDS = 5.0
 _fork = multiprocessing.get_context("fork")
 
 
-class _Web(BaseApplication):  # type: ignore[misc]
+class _Web(BaseApplication):
     """Gunicorn with threads, configured from our settings."""
 
     def __init__(self, settings: Settings) -> None:
@@ -59,9 +58,9 @@ class _Web(BaseApplication):  # type: ignore[misc]
             if name in self.cfg.settings:
                 self.cfg.set(name, value)
 
-    def load(self) -> Flask:
+    def load(self) -> Callable[..., Iterable[bytes]]:
         """The application, made after the fork."""
-        return create_app(self._settings)
+        return create_app(self._settings).wsgi_app
 
 
 def run_web(settings: Settings) -> None:

@@ -44,6 +44,19 @@ def must(page: Page) -> Page:
     return page
 
 
+def administrator(stage: Stage) -> int:
+    """The LMS's administrator, by number."""
+    people = stage.control(stage.lms, "state", parts="people")["people"]
+    return next(int(person["id"]) for person in people if person["admin"])
+
+
+def teacher(stage: Stage) -> int:
+    """The teacher of the demo course, by number."""
+    courses = stage.control(stage.lms, "state", parts="courses")["courses"]
+    course = next(one for one in courses if one["id"] == COURSE)
+    return next(int(e["person"]) for e in course["enrolments"] if e["role"] == "teacher")
+
+
 # --- the administrator and the operator ------------------------------------------------------
 
 
@@ -51,7 +64,7 @@ def connect_lms(stage: Stage) -> None:
     """Invite, register and approve: what the two administrators do once."""
     address = stage.command("platform", "invite", "--lms", stage.lms)
     with browser(stage) as visitor:
-        visitor.become(stage.lms, "admin")
+        visitor.become(stage.lms, administrator(stage))
         must(visitor.register(stage.lms, address))
     platform_id = stage.command("platform", "list").split()[0]
     stage.command("platform", "approve", platform_id)
@@ -96,7 +109,7 @@ class Instructor:
     def __init__(self, stage: Stage) -> None:
         self._stage = stage
         self._visitor = browser(stage)
-        self._visitor.become(stage.lms, "teacher")
+        self._visitor.become(stage.lms, teacher(stage))
         self.home = must(self._visitor.launch(stage.lms, COURSE)).url
 
     def close(self) -> None:

@@ -242,11 +242,7 @@ class Stage:
 
 def _inherited() -> dict[str, str]:
     """The environment without settings of another Tassel."""
-    return {
-        name: value
-        for name, value in os.environ.items()
-        if not name.startswith("TASSEL_")
-    }
+    return {name: value for name, value in os.environ.items() if not name.startswith("TASSEL_")}
 
 
 def free_port() -> int:

@@ -20,6 +20,7 @@ import requests
 from app.demo import people
 from app.demo.people import COURSE, Api, Instructor
 from app.demo.stage import Stage
+from app.demo.visitor import Visitor
 
 PUBLIC_URL = "https://story.example"
 LAUNCHING = 5
@@ -125,7 +126,7 @@ class Story:
         open_states = ("waiting", "sending")
         return not any(api.get("/deliveries", state=s, limit=1).json()["data"] for s in open_states)
 
-    def _revoke(self, api: Api, operator: people.Visitor) -> str:
+    def _revoke(self, api: Api, operator: Visitor) -> str:
         """Take one award back and wait until every target was told; returns its id."""
         award = next(api.rows("/awards", state="issued"))
         people.revoke_award(self.stage, operator, award["id"], "Awarded by mistake")
@@ -174,7 +175,7 @@ class Story:
         for place, _, mark in plan.marks:
             column = columns[place]
             for grade in state["grades"][str(column["id"])]:
-                score = grade["score"]
+                score = grade["value"]
                 if score is not None and score * 100 >= mark * column["maximum"]:
                     reached[grade["person"]] += 1
         needed = len(plan.marks) if plan.needs == "all" else 1
@@ -225,7 +226,7 @@ class Story:
         own = [column for column in state["line_items"] if column["owner"] == "tool"]
         total = 0
         for column in own:
-            grades = [g for g in state["grades"][str(column["id"])] if g["score"] is not None]
+            grades = [g for g in state["grades"][str(column["id"])] if g["value"] is not None]
             total += len(grades)
             self._write(f"lms/{column['id']}.json", {"line_item": column, "scores": grades})
         return total
@@ -233,12 +234,13 @@ class Story:
     def _sis_files(self) -> int:
         """One file per record in the standard's envelope; returns how many results there are."""
         state = self.stage.control(self.stage.sis, "state")
-        results = state["assessmentResults"]
+        records = state["records"]
+        results = records["assessmentResults"]
         for kind, envelope in (
             ("assessmentLineItems", "assessmentLineItem"),
             ("assessmentResults", "assessmentResult"),
         ):
-            for identity, record in state[kind].items():
+            for identity, record in records[kind].items():
                 self._write(f"sis/{identity}.json", {envelope: record})
         return len(results)
 
@@ -246,8 +248,8 @@ class Story:
         """Everything that names in the credentials resolve to, at its path."""
         paths = {"/issuers/campus/did.json", "/issuers/campus/jwks.json", "/issuers/campus/profile"}
         for award in awards:
-            path = self.folder / "credentials" / f"{award['id']}.json"
-            credential = json.loads(path.read_bytes())
+            file = self.folder / "credentials" / f"{award['id']}.json"
+            credential = json.loads(file.read_bytes())
             achievement = credential["credentialSubject"]["achievement"]
             names = (
                 credential["credentialStatus"]["statusListCredential"],
