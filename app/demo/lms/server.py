@@ -101,7 +101,7 @@ class LmsServer:
         here = app.extensions["demo_lms"]
         here.base_url = here.base_url or f"http://127.0.0.1:{self.port}"
         self.url: str = here.base_url
-        self._thread = threading.Thread(target=server.serve_forever, daemon=True)
+        self._thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
