@@ -37,7 +37,6 @@ class FormRequest(Request):
 
     def __init__(self, params: Mapping[str, str]) -> None:
         self.params = dict(params)
-        self.session: dict[str, Any] = {}
 
     def is_secure(self) -> bool:
         """Cookies are not the library's business here."""
