@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 from sqlalchemy import select
 
-from app.lti import invitations, registered
+from app.lti import invitation, registered
 from app.main import create_campus
 from app.models import Installation, Platform
 from app.pipeline.campus import Campus
@@ -45,7 +45,7 @@ def platform() -> None:
 def invite(lms: str) -> None:
     """Print a single-use registration link for the administrator of one LMS."""
     campus = _campus()
-    token = invitations.invite(campus.db, lms, campus.clock())
+    token = invitation.invite(campus.db, lms, campus.clock())
     click.echo(f"{campus.settings.public_url}/lti/register/{token}")
     campus.db.close()
 
