@@ -54,6 +54,12 @@ _SAID: dict[str, Callable[[], str]] = {
 """What pages say after a successful form; the address carries only the key."""
 
 
+@bp.app_template_filter("choice_labels")
+def choice_labels(choices: tuple[tuple[str, str], ...]) -> dict[str, str]:
+    """(value, label) pairs as a mapping."""
+    return dict(choices)
+
+
 @bp.context_processor
 def _values() -> dict[str, object]:
     said = _SAID.get(request.args.get("said", ""))

@@ -24,8 +24,8 @@ JSON_TYPES: Final = (
 TOKEN_TYPES: Final = ("text/plain", "application/jwt", "application/vc+jwt")
 
 
-@bp.app_template_filter("day")
-def day(moment: Any) -> str:
+@bp.app_template_filter("written_day")
+def written_day(moment: Any) -> str:
     """A date written out in the reader's language."""
     return format_date(moment, "d MMMM y") if moment else "–"
 
