@@ -113,7 +113,9 @@ class Outcome:
 
     ``code`` is stable and machine-readable; ``message`` says what happened, ``fix`` how to mend it
     and ``who`` can. ``retry_after`` is in seconds. ``attention`` says that the whole connection
-    needs somebody, not this row alone. ``raw`` is what the peer said, secrets masked.
+    needs somebody, not this row alone. ``tried`` is False for a row that was left because the
+    batch stopped before it, so that waiting does not use up its attempts. ``raw`` is what the peer
+    said, secrets masked.
     """
 
     kind: OutcomeKind
@@ -126,6 +128,7 @@ class Outcome:
     remote_ref: str | None = None
     raw: str = ""
     attention: bool = False
+    tried: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -87,11 +87,12 @@ def _settle(row: Delivery, outcome: Outcome, now: datetime) -> None:
     elif outcome.kind == "held":
         row.state = "held"
         row.attempts -= 1
-    elif outcome.kind == "never" or row.attempts >= MAX_ATTEMPTS:
+    elif outcome.kind == "never" or (outcome.tried and row.attempts >= MAX_ATTEMPTS):
         row.state = "dead"
     else:
         row.state = "waiting"
         row.next_at = now + backoff(row.attempts, outcome.retry_after)
+        row.attempts -= 0 if outcome.tried else 1
 
 
 def backoff(attempts: int, retry_after: float | None = None) -> timedelta:

@@ -228,6 +228,7 @@ def test_429_is_honoured_and_stops_the_batch(rig: RestRig) -> None:
     first, second = send_two(rig.target())
     assert (first.kind, first.code, first.retry_after) == ("later", "sis-busy", 17.0)
     assert (second.kind, second.retry_after) == ("later", 17.0)
+    assert (first.tried, second.tried) == (True, False)
     assert not first.attention
     assert asked(rig.sis, "PUT", RESULTS) == 1
 

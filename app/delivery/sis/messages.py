@@ -61,4 +61,5 @@ def transport(error: UpstreamError, system: str) -> Outcome:
 
 def not_tried(why: Outcome) -> Outcome:
     """For the rows of a batch that stopped at ``why``."""
-    return replace(why, kind="later", message=f"Not tried yet. {why.message}", remote_ref=None)
+    message = f"Not tried yet. {why.message}"
+    return replace(why, kind="later", message=message, tried=False, raw="")

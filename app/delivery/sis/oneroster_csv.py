@@ -18,7 +18,7 @@ from typing import Any
 
 from app.delivery.port import AwardFacts, Http, Outcome, Planned, TestLine
 from app.delivery.sis.connection import CONNECTION_ID, DATA_DIR, incomplete, is_on, read
-from app.delivery.sis.messages import LMS_ADMIN, OPERATOR, missing, not_tried
+from app.delivery.sis.messages import LMS_ADMIN, OPERATOR, missing
 from app.delivery.sis.oneroster_fields import CSV_FIELDS
 from app.delivery.sis.oneroster_package import Row, files, is_formula, package, plain
 from app.delivery.sis.oneroster_records import (
@@ -114,7 +114,7 @@ class OneRosterCsv:
         try:
             _write(self.folder / name, package(_fill(self.recipe, ready).texts()))
         except OSError as error:
-            failed = not_tried(_unwritable(error, self.folder))
+            failed = _unwritable(error, self.folder)
             return {key: held or failed for key, held in outcomes.items()}
         dropped = {key: self._dropped(name, facts) for key, facts, _ in ready}
         return {key: held or dropped[key] for key, held in outcomes.items()}
