@@ -114,7 +114,7 @@ def _raw(n: int, place: int) -> Decimal | None:
     if place == 3 or (n + place) % 9 == 8:
         return None
     spread = ((n * 37 + place * 11) % 30) + ((n * 17 + place * 7) % 21)
-    return Decimal(min(50, spread + 8)) - (Decimal("0.5") if n % 4 == 0 else 0)
+    return Decimal(min(50, spread + 12)) - (Decimal("0.5") if n % 4 == 0 else 0)
 
 
 def _person(session, made: Seeded, installation_id: str, sub: str, name: str, now) -> str:

@@ -12,8 +12,8 @@ from decimal import Decimal
 
 WIDTH = 340
 HEIGHT = 170
-LEFT = 8
-RIGHT = 332
+LEFT = 12
+RIGHT = 326
 TOP = 40
 BASE = 140
 GAP = 4

@@ -62,7 +62,7 @@ class Reason(Protocol):
 
 def install(app: Flask) -> None:
     """Make the formats known to every template as filters."""
-    for fmt in (number, percent, day, moment, ago):
+    for fmt in (number, percent, day_in, moment_in, ago):
         app.add_template_filter(fmt)
 
 
@@ -76,15 +76,15 @@ def percent(value: Decimal) -> str:
     return number(value.quantize(Decimal("0.01"), "ROUND_DOWN")) + NO_BREAK + "%"
 
 
-def day(value: datetime, zone: ZoneInfo) -> str:
+def day_in(value: datetime, zone: ZoneInfo) -> str:
     """A date written out, in ``zone``."""
     return str(format_date(value.astimezone(zone).date(), format="long", locale=get_locale()))
 
 
-def moment(value: datetime, zone: ZoneInfo) -> str:
+def moment_in(value: datetime, zone: ZoneInfo) -> str:
     """Date and time of day, in ``zone``."""
     clock = format_time(value, format="short", tzinfo=zone, locale=get_locale())
-    return _("%(day)s at %(time)s", day=day(value, zone), time=clock)
+    return _("%(day)s at %(time)s", day=day_in(value, zone), time=clock)
 
 
 def ago(value: datetime, now: datetime) -> str:
