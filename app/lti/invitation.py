@@ -63,7 +63,7 @@ def require_origin(db: Database, token: str, now: datetime) -> str:
         raise NotFound(
             "no-invitation",
             "This registration link was used before or is too old.",
-            fix="The operator of Tassel makes a new one with: tassel platform invite ADDRESS",
+            fix="The operator of Tassel makes a new one with: tassel platform invite --lms ADDRESS",
         )
     return origin
 

@@ -77,6 +77,20 @@ TABLE: dict[str, Access] = {
     "learner.download": Access("learner", OWN),
     "learner.settings": Access("learner", OWN),
     "learner.save_settings": Access("learner", CONSENT),
+    "lti.login": Access(
+        "public",
+        PROTOCOL,
+        commits_on_get="OIDC login initiation comes as GET too and must be remembered",
+        outside_posts="the LMS starts it; the launch that follows proves the browser",
+    ),
+    "lti.launch": Access(
+        "public", PROTOCOL, outside_posts="signed token, single-use state, browser proof"
+    ),
+    "lti.jwks": Access("public", PUBLIC_NAME),
+    "lti.register": Access("public", WAY_IN),
+    "lti.register_confirm": Access("public", WAY_IN),
+    "lti.config": Access("public", PUBLIC_PAGE),
+    "lti.config_json": Access("public", PUBLIC_NAME),
     "operator.enter": Access("public", WAY_IN),
     "operator.enter_confirm": Access("public", WAY_IN),
     "operator.left": Access("public", WAY_IN),

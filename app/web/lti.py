@@ -125,7 +125,7 @@ def _frame_for(token: str) -> None:
         raise NotFound(
             "no-invitation",
             "This registration link was used before or is too old.",
-            fix="The operator of Tassel makes a new one with: tassel platform invite ADDRESS",
+            fix="The operator of Tassel makes a new one with: tassel platform invite --lms ADDRESS",
         )
     g.extra_framers = (origin,)
 
