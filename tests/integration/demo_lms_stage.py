@@ -17,8 +17,8 @@ MODES = ("standard", "moodle", "canvas")
 class Stage:
     """One LMS, one registered tool, and somebody at a browser."""
 
-    def __init__(self, mode: str, **config: Any) -> None:
-        self.lms: LmsServer = serve(create_lms(LmsConfig(mode, **config)))
+    def __init__(self, mode: str, host: str = "127.0.0.1", **config: Any) -> None:
+        self.lms: LmsServer = serve(create_lms(LmsConfig(mode, **config)), host=host)
         self.url = self.lms.url
         self.tool = Tool()
         self.visitor = Visitor()

@@ -44,6 +44,7 @@ class Tool:
         self.published = True
         self.logins: list[dict[str, str]] = []
         self.login_methods: list[str] = []
+        self.login_sites: list[str] = []
         self.launches: list[dict[str, Any]] = []
         self.raw: list[dict[str, str]] = []
         self.registered: dict[str, Any] = {}
@@ -80,6 +81,7 @@ class Tool:
         sent = request.values.to_dict()
         self.logins.append(sent)
         self.login_methods.append(request.method)
+        self.login_sites.append(request.headers.get("Sec-Fetch-Site", ""))
         query: dict[str, str | None] = {
             "scope": "openid",
             "response_type": "id_token",

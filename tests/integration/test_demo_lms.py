@@ -68,6 +68,8 @@ def test_moodle_asks_update_or_new_and_an_update_keeps_the_ids() -> None:
     assert stage.state("tools")["tools"] == [before]
     stage.visitor.register(stage.url, stage.tool.url + "/register", choice="new")
     assert len(stage.state("tools")["tools"]) == 2
+    # The new one has its own place in the course navigation.
+    assert len([one for one in stage.state("links")["links"] if one["navigation"]]) == 4
     stage.close()
 
 
@@ -420,3 +422,74 @@ def test_every_score_scope_alone_is_told_more_than_it_gets_in_moodle() -> None:
     assert AGS + "lineitem" not in granted
     assert {AGS + "score", AGS + "lineitem.readonly"} <= set(granted)
     stage.close()
+
+
+def test_a_tool_on_another_site_gets_its_frame_without_the_note() -> None:
+    stage = Stage("moodle", host="localhost")
+    stage.register()
+    assert stage.url.startswith("http://localhost:")
+    claims = stage.teacher_launch()
+    assert claims["iss"] == stage.url
+    stage.visitor.get(stage.url + "/courses/3/open/1")
+    assert "third-party cookies" not in stage.visitor.page.text  # type: ignore[union-attr]
+    assert stage.tool.login_sites[-1] == "cross-site"
+    stage.close()
+
+
+def test_a_form_of_another_site_changes_nothing(stage: Stage) -> None:
+    person = stage.people("learner")[0]
+    page = stage.visitor.post(
+        stage.url + "/become", {"person": str(person["id"])}, origin="https://evil.example/"
+    )
+    assert page.status == 403
+
+
+def test_a_teacher_changes_a_grade_on_the_page(stage: Stage) -> None:
+    person = stage.people("learner")[0]
+    stage.visitor.become(stage.url, stage.people("teacher")[0]["id"])
+    stage.visitor.get(f"{stage.url}/courses/3/grades/7/{person['id']}")
+    page = stage.visitor.submit("Save grade", score="11")
+    assert page.status == 422
+    assert "0 to 10" in page.text
+    page = stage.visitor.submit("Save grade", score="4,5", comment="Talked about it", hidden=True)
+    assert page.url.endswith("/courses/3/grades")
+    cell = next(
+        one for one in stage.state("grades")["grades"]["7"] if one["person"] == person["id"]
+    )
+    assert (cell["value"], cell["hidden"], cell["overridden"]) == (
+        4.5,
+        True,
+        stage.mode != "standard",
+    )
+    stage.visitor.become(stage.url, person["id"])
+    assert stage.visitor.get(stage.url + "/admin/tools").status == 403
+    assert stage.visitor.get(f"{stage.url}/courses/3/grades/7/{person['id']}").status == 403
+
+
+def test_a_tool_set_up_by_hand_launches_at_once(stage: Stage) -> None:
+    admin = next(one for one in stage.state("people")["people"] if one["admin"])
+    stage.visitor.become(stage.url, admin["id"])
+    stage.visitor.get(stage.url + "/admin/tools")
+    stage.visitor.submit("Remove")
+    assert stage.state("tools")["tools"] == []
+    stage.visitor.submit(
+        "manual",
+        name="By hand",
+        client_id="by-hand",
+        login_url=stage.tool.url + "/login",
+        redirect_uris=stage.tool.url + "/launch",
+        keyset_url=stage.tool.url + "/jwks",
+        target_url=stage.tool.url + "/launch",
+    )
+    stage.tool.registered["client_id"] = "by-hand"
+    assert stage.teacher_launch()["aud"] == "by-hand"
+
+
+def test_people_come_and_go(stage: Stage) -> None:
+    made = stage.control("people", given="Åsa", family="Þórsdóttir", course="STAT 101")
+    assert stage.launch(made["id"])["sub"] == made["subject"]
+    stage.control("unenrol", course=3, person=made["id"])
+    stage.visitor.become(stage.url, made["id"])
+    assert stage.visitor.get(stage.url + "/courses/3").status == 403
+    stage.control("enrol", course=4, person=made["id"], role="teacher")
+    assert made["id"] in [one["id"] for one in stage.people("teacher", 4)]

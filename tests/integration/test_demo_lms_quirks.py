@@ -205,6 +205,18 @@ def test_canvas_navigation_link_is_the_course(canvas: Stage) -> None:
     assert activity[CLAIM + "resource_link"]["id"] != activity[CLAIM + "context"]["id"]
 
 
+def test_canvas_makes_columns_for_activities_but_not_for_its_navigation(canvas: Stage) -> None:
+    navigation = canvas.teacher_launch()
+    activity = canvas.teacher_launch("Quiz 2: Probability")
+    url = navigation[ENDPOINT]["lineitems"]
+    answers = []
+    for claims in (navigation, activity):
+        link = claims[CLAIM + "resource_link"]["id"]
+        sent = {"label": "Badge", "scoreMaximum": 1, "resourceLinkId": link}
+        answers.append(canvas.tool.call("POST", url, "", LINE_ITEM, json=sent).status_code)
+    assert answers == [404, 201]
+
+
 def test_canvas_adds_comments_and_counts_attempts(canvas: Stage) -> None:
     item, person = canvas.item(), canvas.people("learner")[0]
     canvas.score(item, person, comment="one")

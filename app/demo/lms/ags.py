@@ -106,6 +106,8 @@ def _link_id(here: Campus, tool: Tool, course: int, sent: dict[str, Any]) -> int
     if not named:
         return None
     for link in here.course_links(course):
+        if link.navigation and not here.vendor.navigation_takes_columns:
+            continue
         if here.vendor.link_id(link) == str(named) and link.tool_id == tool.id:
             return link.id
     raise ServiceError(404, "There is no such resource link")

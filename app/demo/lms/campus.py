@@ -140,6 +140,9 @@ def _link(
 ) -> Link:
     number = campus.number("link")
     link = Link(number, opaque_id(random), course.id, title, navigation=navigation)
+    if navigation:
+        # Canvas names the course navigation by the id of the course itself.
+        link.uuid = course.uuid
     campus.links[number] = link
     return link
 

@@ -34,7 +34,8 @@ def show(course_id: int) -> Response:
     if entry is None and not person.is_admin:
         raise Forbidden("not-enrolled", "You are not in this course.")
     learner = entry is not None and entry.role == "learner"
-    columns = here.course_columns(course_id)
+    order = ("tool", "linked", "native")
+    columns = sorted(here.course_columns(course_id), key=lambda one: order.index(one.kind))
     learners = [one for one in course.enrolments.values() if one.role == "learner"]
     mine = [one for one in learners if one.person_id == person.id] if learner else learners
     first = max(request.args.get("from", 0, type=int), 0)

@@ -15,7 +15,7 @@ from app.demo.lms.sessions import (
     sign_in,
     sign_out,
 )
-from app.demo.lms.state import Campus, Course, Enrolment, Person
+from app.demo.lms.state import Campus, Course, Enrolment, Person, Tool
 from app.errors import Forbidden, NotFound
 
 _SHOWN = 60
@@ -163,7 +163,10 @@ def course(course_id: int) -> Response:
         navigation=[(link, here.tools.get(link.tool_id or 0)) for link in links if link.navigation],
         activities=[(link, columns.get(link.id)) for link in links if not link.navigation],
         tools=[tool for tool in here.active_tools() if tool.deep_link_url],
-        count=sum(one.role == "learner" for one in found.enrolments.values()),
+        count=sum(
+            one.role == "learner" and not here.people[one.person_id].is_test
+            for one in found.enrolments.values()
+        ),
     )
 
 
@@ -175,14 +178,8 @@ def frame(course_id: int, link_id: int) -> Response:
     if link is None or link.course_id != course_id:
         raise NotFound("no-link", "There is no such activity.")
     tool = here.tools.get(link.tool_id or 0)
-    return page(
-        "frame.html",
-        course=found,
-        title=link.title or (tool.name if tool else "External tool"),
-        tool=tool,
-        source=url_for("oidc.start_link", link_id=link_id),
-        storage=here.vendor.name != "moodle",
-    )
+    title = link.title or (tool.name if tool else "External tool")
+    return _framed(found, tool, title, url_for("oidc.start_link", link_id=link_id))
 
 
 def content(course_id: int, tool_id: int) -> Response:
@@ -191,13 +188,22 @@ def content(course_id: int, tool_id: int) -> Response:
     require_teacher(here, course_id)
     if tool_id not in here.tools:
         raise NotFound("no-tool", "There is no such tool.")
+    tool = here.tools[tool_id]
+    source = url_for("oidc.start_selection", course_id=course_id, tool_id=tool_id)
+    return _framed(here.course(course_id), tool, f"Content from {tool.name}", source)
+
+
+def _framed(course: Course, tool: Tool | None, title: str, source: str) -> Response:
+    """The tool in a frame; on one host the page says what that cannot show."""
+    host = urlsplit(request.host_url).hostname
     return page(
         "frame.html",
-        course=here.course(course_id),
-        title=f"Content from {here.tools[tool_id].name}",
-        tool=here.tools[tool_id],
-        source=url_for("oidc.start_selection", course_id=course_id, tool_id=tool_id),
-        storage=here.vendor.name != "moodle",
+        course=course,
+        tool=tool,
+        title=title,
+        source=source,
+        storage=campus().vendor.platform_storage,
+        one_site=tool is not None and urlsplit(tool.target_url).hostname == host,
     )
 
 

@@ -94,12 +94,12 @@ class _QuietHandler(WSGIRequestHandler):
 class LmsServer:
     """A running LMS: ``url``, ``app``, ``stop()``; also a context manager."""
 
-    def __init__(self, app: Flask, server: BaseWSGIServer) -> None:
+    def __init__(self, app: Flask, server: BaseWSGIServer, host: str) -> None:
         self.app = app
         self._server = server
         self.port = server.server_port
         here = app.extensions["demo_lms"]
-        here.base_url = here.base_url or f"http://127.0.0.1:{self.port}"
+        here.base_url = here.base_url or f"http://{host}:{self.port}"
         self.url: str = here.base_url
         self._thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
         self._thread.start()
@@ -127,6 +127,10 @@ class LmsServer:
 
 
 def serve(app: Flask, port: int = 0, host: str = "127.0.0.1") -> LmsServer:
-    """Serve an app of ``create_lms`` in threads; port 0 takes a free one."""
+    """Serve an app of ``create_lms`` in threads; port 0 takes a free one.
+
+    ``host`` also goes into the public address unless the configuration has one: "localhost" makes
+    the LMS another site than a tool on 127.0.0.1.
+    """
     server = make_server(host, port, app, threaded=True, request_handler=_QuietHandler)
-    return LmsServer(app, server)
+    return LmsServer(app, server, host)

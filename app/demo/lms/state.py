@@ -310,3 +310,10 @@ class Campus:
         for column in self.columns.values():
             if column.kind == "linked" and column.tool_id is None:
                 column.tool_id = tool.id
+        for course in self.courses.values():
+            mine = [link for link in self.course_links(course.id) if link.tool_id == tool.id]
+            if not any(link.navigation for link in mine):
+                number = self.number("link")
+                self.links[number] = Link(
+                    number, course.uuid, course.id, "", tool_id=tool.id, navigation=True
+                )

@@ -36,6 +36,8 @@ class Vendor:
     context_type = "http://purl.imsglobal.org/vocab/lis/v2/course#CourseSection"
     nrps_versions: tuple[str, ...] = ("2.0",)
     student_view = False
+    platform_storage = True
+    navigation_takes_columns = True
     posts_auth_errors = True
     token_content_type = "application/json"  # noqa: S105  a media type
     checks_assertion = True

@@ -48,6 +48,7 @@ class Canvas(Vendor):
     token_seconds = 3600
     login_method = "post"
     student_view = True
+    navigation_takes_columns = False
     configuration_needs_token = True
     returns_deployment = False
     missing_maximum_status = 422

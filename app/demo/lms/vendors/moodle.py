@@ -38,6 +38,7 @@ class Moodle(MoodleServices):
     )
     token_seconds = 60
     login_method = "post"
+    platform_storage = False
     context_type = "CourseSection"
     nrps_versions = ("1.0", "2.0")
     posts_auth_errors = False
