@@ -130,11 +130,13 @@ class Stage:
     def _people(self) -> list[dict[str, Any]]:
         state = self.control(self.lms, "state", parts="people,courses")
         classes: dict[int, list[str]] = {}
+        learners: set[int] = set()
         for course in state["courses"]:
             named = {section["id"]: section["sis_id"] for section in course["sections"]}
             for entry in course["enrolments"]:
                 own = classes.setdefault(entry["person"], [])
                 own += [named[number] for number in entry["sections"] if named.get(number)]
+                learners |= {entry["person"]} if entry["role"] == "learner" else set()
         return [
             {
                 "sis_id": person["sis_id"],
@@ -142,6 +144,7 @@ class Stage:
                 "family": person["family_name"],
                 "email": person["email"],
                 "classes": classes.get(person["id"], []),
+                "role": "student" if person["id"] in learners else "teacher",
             }
             for person in state["people"]
         ]

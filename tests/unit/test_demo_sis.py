@@ -386,12 +386,14 @@ def test_people_of_an_lms_are_adopted(tmp_path: Path) -> None:
         {"sis_id": "S-7", "given": "Ada", "family": "Byron", "classes": ["MATH9-A"], "more": 1},
         {"sis_id": "", "given": "Guest"},
         {"sis_id": "S-8"},
+        {"sis_id": "EMP-1", "given": "Emmy", "classes": ["MATH9-A"], "role": "teacher"},
     ]
     path.write_text(json.dumps(people), "utf-8")
     with SisServer(SisConfig(people=read_people(path))) as sis:
         client = Client(sis)
         users = client.call("GET", f"{ROSTERING}/students").json()["users"]
         students = client.call("GET", f"{ROSTERING}/classes/MATH9-A/students").json()["users"]
+        assert "2 students" in parsed(client, "/")
         client.session.close()
     assert [(u["sourcedId"], u["givenName"]) for u in users] == [("S-7", "Ada"), ("S-8", "Unknown")]
     assert [user["sourcedId"] for user in students] == ["S-7"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from app.errors import Invalid
 
@@ -16,13 +16,14 @@ CLASSES = ("STAT101-2026-AUT-A", "STAT101-2026-AUT-B")
 
 @dataclass(frozen=True, slots=True)
 class SisPerson:
-    """A student as the registrar knows them; ``classes`` are sourcedIds of classes."""
+    """A person as the registrar knows them; ``classes`` are sourcedIds of classes."""
 
     sis_id: str
     given: str
     family: str
     email: str = ""
     classes: tuple[str, ...] = ()
+    role: Literal["student", "teacher"] = "student"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +31,7 @@ class SisConfig:
     """One SIS: who is in it, which classes it runs and which client may talk to it.
 
     Students are ``S-<first_id>``, ``S-<first_id + id_step>`` and so on, ``learners`` of them, spread
-    over ``classes`` in turn; ``people`` replaces them. ``token_seconds`` is the life of an access
+    over ``classes`` in turn; ``people`` replaces them and the teacher. ``token_seconds`` is the life of an access
     token. ``base_url`` is the public address without a slash at the end; empty means the address
     that a request came to.
     """
@@ -48,7 +49,7 @@ class SisConfig:
 
 def read_people(path: Path) -> tuple[SisPerson, ...]:
     """The people of a JSON file: a list of objects with ``sis_id`` and, if known, ``given``,
-    ``family``, ``email`` and ``classes`` (a list). Entries without a SIS id are left out, as a
+    ``family``, ``email``, ``classes`` (a list) and ``role`` (student or teacher). Entries without a SIS id are left out, as a
     registrar does not know them. Raises ``Invalid`` when the file is not such a list.
     """
     try:
@@ -69,4 +70,5 @@ def _person(entry: dict[str, Any]) -> SisPerson:
         family=str(entry.get("family") or entry["sis_id"]),
         email=str(entry.get("email") or ""),
         classes=tuple(str(name) for name in entry.get("classes") or ()),
+        role="teacher" if entry.get("role") == "teacher" else "student",
     )

@@ -27,18 +27,22 @@ _REF_TYPES = {
 
 
 class Roster:
-    """All rostering records by collection and sourcedId; ``base`` is the rostering base address."""
+    """All rostering records by collection and sourcedId; ``base`` is the rostering base address.
+
+    ``people`` are the students among them.
+    """
 
     def __init__(self, config: SisConfig, base: str) -> None:
         self._base = base
-        self.people = config.people or tuple(_invent(config))
-        classes = {*config.classes, *(name for p in self.people for name in p.classes)}
+        self._everybody = config.people or tuple(_invent(config))
+        self.people = tuple(p for p in self._everybody if p.role == "student")
+        classes = {*config.classes, *(name for p in self._everybody for name in p.classes)}
         self.collections: dict[str, dict[str, Record]] = {
             "orgs": _by_id(self._orgs()),
             "academicSessions": _by_id(self._sessions()),
             "courses": _by_id(self._course(code) for code in sorted({_code(c) for c in classes})),
             "classes": _by_id(self._class(name) for name in sorted(classes)),
-            "users": _by_id([self._teacher(), *(self._student(p) for p in self.people)]),
+            "users": _by_id(self._user(p) for p in self._everybody),
             "enrollments": _by_id(self._enrollments()),
         }
 
@@ -102,35 +106,30 @@ class Roster:
         }
         return _record(name, body)
 
-    def _user(self, sourced_id: str, given: str, family: str, role: str) -> Record:
+    def _user(self, person: SisPerson) -> Record:
+        role = {"roleType": "primary", "role": person.role, "org": self._ref("orgs", SCHOOL)}
         body = {
             "enabledUser": "true",
-            "givenName": given,
-            "familyName": family,
-            "roles": [{"roleType": "primary", "role": role, "org": self._ref("orgs", SCHOOL)}],
+            "givenName": person.given,
+            "familyName": person.family,
+            "roles": [role],
         }
-        return _record(sourced_id, body)
-
-    def _teacher(self) -> Record:
-        return self._user("EMP-014", "Marisol", "Ortúzar-Lind", "teacher")
-
-    def _student(self, person: SisPerson) -> Record:
-        user = self._user(person.sis_id, person.given, person.family, "student")
-        return user | {"email": person.email} if person.email else user
+        return _record(person.sis_id, body | ({"email": person.email} if person.email else {}))
 
     def _enrollments(self) -> Iterable[Record]:
-        for person in self.people:
+        for person in self._everybody:
             for name in person.classes:
                 body = {
                     "user": self._ref("users", person.sis_id),
                     "class": self._ref("classes", name),
                     "school": self._ref("orgs", SCHOOL),
-                    "role": "student",
+                    "role": person.role,
                 }
                 yield _record(f"ENR-{person.sis_id}-{name}", body)
 
 
 def _invent(config: SisConfig) -> Iterable[SisPerson]:
+    yield SisPerson("EMP-014", "Marisol", "Ortúzar-Lind", classes=config.classes, role="teacher")
     for index in range(config.learners):
         given = _GIVEN[index % len(_GIVEN)]
         family = _FAMILY[index % len(_FAMILY)]
