@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from urllib.parse import urlsplit
 
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from app.db import Database
 from app.errors import Conflict, Invalid, NotFound
-from app.http import origin_of
+from app.lti.addresses import safe_origin
 from app.models import Invitation
 from app.secrets import new_token, token_hash
 
@@ -19,8 +18,8 @@ INVITATION_LIFE = timedelta(days=7)
 
 def invite(db: Database, lms_origin: str, now: datetime) -> str:
     """A single-use registration token for the LMS at ``lms_origin``; only its hash is kept."""
-    parts = urlsplit(lms_origin)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username:
+    origin = safe_origin(lms_origin)
+    if not origin or len(origin) > 300:
         raise Invalid(
             "bad-origin",
             "The address of the LMS must look like https://lms.example.edu.",
@@ -31,7 +30,7 @@ def invite(db: Database, lms_origin: str, now: datetime) -> str:
         session.add(
             Invitation(
                 token_hash=token_hash(token),
-                lms_origin=origin_of(lms_origin),
+                lms_origin=origin,
                 created_at=now,
                 expires_at=now + INVITATION_LIFE,
             )

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from urllib.parse import urlsplit
 
 from pylti1p3.exception import LtiException, OIDCException
 from sqlalchemy import delete, select
@@ -17,8 +16,8 @@ from sqlalchemy.orm import Session
 
 from app.db import Database
 from app.errors import LaunchRefused
-from app.http import origin_of
 from app.lti import library
+from app.lti.addresses import path_of, safe_origin
 from app.models import LaunchState, Platform
 from app.secrets import new_token, token_hash
 from app.settings import Settings
@@ -75,9 +74,8 @@ def begin_login(
 
 def check_target(target: str, settings: Settings) -> None:
     """The target must be one of our own pages, else a launch would be an open redirect."""
-    parts = urlsplit(target)
-    ours = origin_of(target) == settings.public_url and not parts.username
-    if not ours or parts.path not in TARGET_PATHS:
+    ours = safe_origin(target) == safe_origin(settings.public_url)
+    if not ours or path_of(target) not in TARGET_PATHS:
         raise LaunchRefused(
             "foreign-target",
             "The launch asks for a page that is not one of Tassel's.",

@@ -23,9 +23,16 @@ def next_url(header: str | None, base: str) -> str | None:
             continue
         words: str = relation[1] or relation[2] or relation[3] or ""
         if "next" in words.lower().split():
-            address: str = link[1]
-            return urljoin(base, address.strip().replace("&amp;", "&"))
+            return _absolute(base, link[1].strip().replace("&amp;", "&"))
     return None
+
+
+def _absolute(base: str, address: str) -> str:
+    """``address`` seen from ``base``; as it is when it is no address at all."""
+    try:
+        return urljoin(base, address)
+    except ValueError:
+        return address
 
 
 def _readable(header: str) -> str:

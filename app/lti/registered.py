@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime
-from urllib.parse import urlsplit
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -11,7 +10,7 @@ from sqlalchemy.orm import Session
 from app import audit
 from app.db import Database, new_id
 from app.errors import Conflict, Invalid, NotFound
-from app.http import origin_of
+from app.lti.addresses import safe_origin
 from app.lti.keys import ensure_key
 from app.lti.platforms import LMS, lms_for
 from app.lti.vocabulary import SCOPES
@@ -50,7 +49,7 @@ def register_manual(
     wrong = {
         field: "This must be a full address, https://…"
         for field, value in values.items()
-        if urlsplit(value).scheme not in ("http", "https") or len(value) > 300
+        if not safe_origin(value) or len(value) > 300
     }
     if not client_id or len(client_id) > 300:
         wrong["client_id"] = "Copy it from the tool's details in the LMS."
@@ -62,7 +61,7 @@ def register_manual(
     del values["origin"]
     with db.transaction() as session:
         platform = upsert(
-            session, origin_of(origin), lms, name, {**values, "client_id": client_id}, now
+            session, safe_origin(origin), lms, name, {**values, "client_id": client_id}, now
         )
         platform.token_audience = token_audience or None
         platform.scopes_asked = platform.scopes_granted = list(SCOPES)

@@ -16,7 +16,8 @@ from sqlalchemy import update
 from app import audit
 from app.db import Database
 from app.errors import Conflict, Invalid, UpstreamError
-from app.http import HttpClient, Response, origin_of
+from app.http import HttpClient, Response
+from app.lti.addresses import safe_origin
 from app.lti.invitation import give_back, invite, invited_origin, require_origin, spend
 from app.lti.keys import ensure_key
 from app.lti.metadata import client_metadata, supported_scopes
@@ -49,6 +50,7 @@ __all__ = [
     "register_manual",
 ]
 
+MAX_ADDRESS = 500
 _ENDPOINTS = {
     "authorization_endpoint": "auth_url",
     "token_endpoint": "token_url",
@@ -156,7 +158,10 @@ def _configuration(
     if not lms.issuer_fits(found["issuer"], origin) or len(found["issuer"]) > 300:
         raise _foreign("issuer")
     for name in _ENDPOINTS:
-        _require_site(str(found.get(name, "")), lms.site(origin), name)
+        address = str(found.get(name, ""))
+        _require_site(address, lms.site(origin), name)
+        if len(address) > MAX_ADDRESS:
+            raise _not_understood(answer)
     return found, lms
 
 
@@ -166,7 +171,7 @@ def _bearer(registration_token: str) -> dict[str, str]:
 
 
 def _require_site(url: str, allowed: frozenset[str], name: str) -> None:
-    if len(url) > 500 or origin_of(url) not in allowed:
+    if safe_origin(url) not in allowed:
         raise _foreign(name)
 
 

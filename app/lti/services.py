@@ -14,8 +14,9 @@ from typing import Any
 
 from app.db import Database
 from app.errors import NotFound, UpstreamError
-from app.http import HttpClient, Response, origin_of
+from app.http import HttpClient, Response
 from app.lti import wire
+from app.lti.addresses import safe_origin
 from app.lti.paging import next_url
 from app.lti.platforms import lms_for
 from app.lti.tokens import Registered, Tokens
@@ -172,7 +173,7 @@ class LtiServices:
         while following is not None:
             if following in seen or len(seen) >= MAX_PAGES:
                 raise _unreadable(platform, "a list whose pages never end")
-            if origin_of(following) != origin_of(url):
+            if safe_origin(following) != safe_origin(url):
                 raise _unreadable(platform, "a list whose next page is on another site")
             seen.add(following)
             answer = self._call(platform, "GET", following, scopes, {"Accept": media})

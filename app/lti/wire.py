@@ -13,7 +13,8 @@ from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from app.errors import UpstreamError
-from app.http import Response, origin_of
+from app.http import Response
+from app.lti.addresses import safe_origin
 from app.lti.roles import Role, is_test_user, role_of
 
 
@@ -87,10 +88,10 @@ def line_item(row: dict[str, Any], collection: str, system: str) -> LineItem | N
     url, maximum = row.get("id"), number_of(row.get("scoreMaximum"))
     if not isinstance(url, str) or maximum is None:
         return None
-    if origin_of(url) != origin_of(collection):
+    if safe_origin(url) != safe_origin(collection):
         raise UpstreamError(
             "lti-foreign-address",
-            f"{system} names an address on another site ({origin_of(url)}) for a column.",
+            f"{system} names an address on another site ({safe_origin(url)}) for a column.",
             system=system,
             permanent=True,
             fix=f"The administrator of {system} should check its configured public address.",
