@@ -150,6 +150,18 @@ def term_names(document: Mapping[str, Any]) -> frozenset[str]:
     return frozenset(_names(document))
 
 
+def unmapped(document: Mapping[str, Any]) -> list[str]:
+    """Names in ``document`` (property names, types) that none of its contexts defines anywhere.
+
+    JSON-LD drops them silently, so whatever they say is not signed. Absolute IRIs are no names.
+
+    :raises Invalid: see :func:`context_urls`.
+    """
+    known = frozenset().union(*(_TERMS[url] for url in context_urls(document)))
+    found = dict.fromkeys(_names(document))
+    return [name for name in found if name not in known and ":" not in name]
+
+
 def _names(node: Any) -> Iterator[str]:
     if isinstance(node, Mapping):
         for key, value in node.items():
@@ -209,3 +221,10 @@ def _definitions(cut: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, Any]]:
                 bare["@context"] = None
             yield term, bare["@id"] if bare.keys() == {"@id"} else bare
             yield from _definitions([scope or {}])
+
+
+_TERMS: Final = {
+    url: frozenset(term for term, _ in _definitions([document["@context"]]))
+    for url, document in _DOCUMENTS.items()
+}
+"""Address -> every term that the context defines, in whatever scope."""

@@ -11,9 +11,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from pyld import jsonld
-
 from app.credentials import contexts
+from app.credentials.proofs import data_integrity
 from app.errors import Invalid
 
 DRIFTING: Final[Mapping[str, str]] = {
@@ -50,9 +49,10 @@ def lint(document: Mapping[str, Any]) -> tuple[Finding, ...]:
         return (Finding("unknown-context", "@context", unknown.message),)
     named = list(_named(document))
     explained = {finding.where.rpartition(".")[2] for finding in named}
+    unsigned = dict.fromkeys((*contexts.unmapped(document), *data_integrity.misplaced(document)))
     unmapped = [
         Finding("unmapped-term", term, f"{term} is in no context, so it would not be signed")
-        for term in _dropped(document)
+        for term in unsigned
         if term not in explained
     ]
     return (*named, *unmapped)
@@ -76,14 +76,3 @@ def _terms(node: Any, path: str) -> Iterator[tuple[str, str]]:
     elif isinstance(node, list):
         for item in node:
             yield from _terms(item, path)
-
-
-def _dropped(document: Mapping[str, Any]) -> list[str]:
-    """Property names that JSON-LD expansion throws away, in order of first appearance."""
-    dropped: list[str | None] = []
-    jsonld.expand(
-        dict(document),
-        {"documentLoader": contexts.document_loader},
-        on_property_dropped=dropped.append,
-    )
-    return [term for term in dict.fromkeys(dropped) if term]

@@ -12,6 +12,7 @@ import pytest
 
 from app.credentials import bake, keys
 from tests.interop import story_check
+from tests.interop.probes import BUILT
 from tests.interop.samples import ORIGIN, Campus, write_story
 
 pytestmark = pytest.mark.interop
@@ -53,6 +54,25 @@ def test_a_story_is_judged_as_expected(story: Path) -> None:
     assert report.refused_as_revoked == {"verifier-core": 1, "digitalbazaar-vc": 1, "jose": 2}
     assert report.refused_as_tampered == dict.fromkeys(story_check.VERIFIERS, 3)
     assert report.unbaked == LEARNERS
+
+
+def test_every_probe_is_accepted(tmp_path: Path) -> None:
+    """JavaScript canonicalizes odd characters, numbers and equal parts as we do."""
+    campus = Campus()
+    badges = {name: campus.badge(**changes) for name, changes in BUILT.items()}
+    campus.publish(tmp_path / "www", set())
+    for verifier, suffix, form in (
+        ("verifier-core", ".json", "eddsa-rdfc-2022"),
+        ("digitalbazaar-vc", ".json", "eddsa-rdfc-2022"),
+        ("jose", ".jwt", "vc-jwt-es256"),
+    ):
+        files = []
+        for name, badge in badges.items():
+            files.append(tmp_path / f"{name.replace(' ', '-')}{suffix}")
+            files[-1].write_bytes(campus.sign(badge, form))
+        answers = dict(zip(badges, judge(verifier, tmp_path, *files), strict=True))
+        refused = {name: why for name, (verdict, why) in answers.items() if verdict != "valid"}
+        assert refused == {}, verifier
 
 
 def test_the_official_schema_accepts_every_form(story: Path, material: Path) -> None:

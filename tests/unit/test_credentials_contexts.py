@@ -116,6 +116,8 @@ def test_what_we_build_is_portable() -> None:
             "unmapped-term",
             "colour",
         ),
+        (lambda d: d["image"].update(targetName="x"), "unmapped-term", "targetName"),
+        (lambda d: d["image"].update(type=["Image", "Picture"]), "unmapped-term", "Picture"),
         (lambda d: d["@context"].append("https://x.example"), "unknown-context", "@context"),
     ],
 )

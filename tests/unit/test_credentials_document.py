@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.credentials import wording
@@ -215,12 +215,14 @@ def test_other_nonsense_is_refused(facts: dict[str, Any], code: str) -> None:
     assert refused.value.code == code
 
 
+@settings(deadline=None)
 @given(st.emails(), st.binary(min_size=16, max_size=16))
 def test_the_hash_does_not_keep_the_case_of_an_address(email: str, salt: bytes) -> None:
     assert identity_hash(email.upper().lower(), salt.hex()) == identity_hash(email, salt.hex())
     assert identity_hash(email, salt.hex()) != identity_hash(email, (salt + b"\0").hex())
 
 
+@settings(deadline=None)
 @given(st.text(max_size=60))
 def test_text_is_accepted_exactly_if_no_character_is_troublesome(value: str) -> None:
     troublesome = any(

@@ -9,7 +9,7 @@ import xml.etree.ElementTree as ET
 import zlib
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, PngImagePlugin
 
@@ -39,6 +39,7 @@ def chunk_types(png: bytes) -> list[bytes]:
     return found
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=300).map(lambda raw: raw.hex().encode()))
 def test_what_is_baked_in_comes_out(credential: bytes) -> None:
     baked = bake.bake(PNG, credential)

@@ -18,6 +18,7 @@ from tests.interop.samples import AWARDED, LIST_URL
 INDEX = st.integers(0, status.SIZE - 1)
 
 
+@settings(deadline=None)
 @given(st.sets(INDEX, max_size=50), INDEX, st.booleans())
 def test_putting_a_bit_changes_that_bit_alone(before: set[int], index: int, value: bool) -> None:
     after = status.put(status.with_set(before), index, value)
@@ -27,7 +28,7 @@ def test_putting_a_bit_changes_that_bit_alone(before: set[int], index: int, valu
 
 
 @given(st.sets(INDEX, max_size=200))
-@settings(max_examples=30)
+@settings(deadline=None, max_examples=30)
 def test_a_list_survives_the_wire(indexes: set[int]) -> None:
     bits = status.with_set(indexes)
     encoded = status.encode(bits)
@@ -75,6 +76,7 @@ def test_a_list_that_unpacks_without_end_is_refused() -> None:
         status.decode("u" + bomb)
 
 
+@settings(deadline=None)
 @given(st.sets(INDEX, max_size=300), st.integers())
 def test_a_picked_index_is_free(taken: set[int], seed: int) -> None:
     assert status.pick_index(taken, Random(seed)) not in taken

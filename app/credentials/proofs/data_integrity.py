@@ -20,7 +20,7 @@ from typing import Any, Final
 import base58
 import pyoxigraph
 from pyld import jsonld
-from pyld.options import NormalizeOptions
+from pyld.options import ExpandOptions, NormalizeOptions
 
 from app.credentials import contexts, wording
 from app.credentials.keys import KeyKind, PublicKey, Signer
@@ -34,6 +34,9 @@ _PROOF_MEMBERS: Final = frozenset(
 MAX_BYTES: Final = 1_000_000
 MAX_DEPTH: Final = 40
 """Levels of objects and lists; our badges have eight. Canonicalizing is cubic in the depth."""
+
+_NOT_JSON_LD: Final = (jsonld.JsonLdError, ValueError, AttributeError, RecursionError)
+"""What PyLD raises on documents that are none; all but the first were met by mutating good ones."""
 
 _TIMESTAMP: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 
@@ -68,6 +71,9 @@ def sign(document: Mapping[str, Any], signer: Signer, *, now: datetime, fast: bo
 def verify(signed: bytes, key: PublicKey, *, fast: bool = False) -> dict[str, Any]:
     """The document in ``signed``, if its one proof is by ``key`` in the name of its issuer.
 
+    A name that no context maps is refused, since nothing signs what it says: an image that stands
+    twice in a badge with one copy garbled would canonicalize to the same statements.
+
     Proof only: time, status and the shape of the document are not looked at. Size and depth are
     bounded (:data:`MAX_BYTES`, :data:`MAX_DEPTH`), which stops accidents; a graph that was made to
     be slow to canonicalize has to be screened before it comes here.
@@ -82,9 +88,12 @@ def verify(signed: bytes, key: PublicKey, *, fast: bool = False) -> dict[str, An
         raise ProofError("There is not exactly one proof with the expected members.")
     try:
         method = f"{issuer_of(document)}#{key.fragment}"
+        unsigned = contexts.unmapped(document) or ([] if fast else misplaced(document))
         digest = _document_hash(document, fast)
     except Invalid as problem:
         raise ProofError(problem.message) from None
+    if unsigned:
+        raise ProofError(f"The document holds {unsigned[0]!r}, which no signature covers.")
     expected = {
         "type": "DataIntegrityProof",
         "cryptosuite": CRYPTOSUITE,
@@ -144,9 +153,23 @@ def canonical_reference(document: Mapping[str, Any]) -> bytes:
     )
     try:
         text: str = jsonld.normalize(dict(document), options)
-    except jsonld.JsonLdError as problem:
+    except _NOT_JSON_LD as problem:
         raise Invalid("not-json-ld", f"The document is not valid JSON-LD: {problem}") from None
     return text.encode()
+
+
+def misplaced(document: Mapping[str, Any]) -> list[str]:
+    """Property names that stand where the contexts do not define them, so that JSON-LD drops them.
+
+    :raises Invalid: an unknown context, or not JSON-LD (code ``not-json-ld``).
+    """
+    dropped: list[str | None] = []
+    options = ExpandOptions(documentLoader=contexts.document_loader)
+    try:
+        jsonld.expand(dict(document), options, on_property_dropped=dropped.append)
+    except _NOT_JSON_LD as problem:
+        raise Invalid("not-json-ld", f"The document is not valid JSON-LD: {problem}") from None
+    return [term for term in dict.fromkeys(dropped) if term]
 
 
 def options_hash(created: str, method: str) -> bytes:
