@@ -16,14 +16,16 @@ import signal
 import socket
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import IO, Any
 
 import structlog
 from dbos import DBOS, DBOSConfig, SetEnqueueOptions, SetWorkflowID
-from sqlalchemy import Engine, create_engine, delete, event, select, update
+from sqlalchemy import Engine, create_engine, delete, event, select
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import IntegrityError
 
 from app.db import Database
 from app.errors import Conflict
@@ -46,6 +48,8 @@ KEEP_FINISHED = timedelta(days=1)
 
 _log = structlog.get_logger(__name__)
 _campus: Campus | None = None
+_running: set[str] = set()
+"""Jobs that this process is working on."""
 
 
 @DBOS.workflow(name="tassel-job")
@@ -53,6 +57,8 @@ def _job(kind: str, ids: list[str]) -> None:
     """Run one batch. Arguments are row ids only: the engine stores them in clear."""
     if _campus is None:
         raise RuntimeError("a job was started outside a worker")
+    name = str(DBOS.workflow_id)
+    _running.add(name)
     try:
         KINDS[kind].run(_campus, tuple(ids))
     except Exception:
@@ -61,6 +67,7 @@ def _job(kind: str, ids: list[str]) -> None:
         raise
     finally:
         _campus.http.close()
+        _running.discard(name)
 
 
 class Worker:
@@ -101,16 +108,19 @@ class Worker:
         _log.info("worker-started", executor=self.executor_id)
 
     def stop(self, drain_seconds: float) -> bool:
-        """Claim nothing more, wait for running jobs; False when some were still running.
+        """Begin nothing more, wait for running jobs; False when some were still running.
 
-        Those stay leased and are taken back by the next worker.
+        Those stay leased and are taken back by the next worker; jobs that were handed to the
+        engine and not begun are begun by it. Stopping again does nothing.
         """
         global _campus  # noqa: PLW0603 - see start
+        if self._stopping.is_set():
+            return True
         self._stopping.set()
         for thread in self._threads:
             thread.join(timeout=BEAT_SECONDS)
-        drained = _drained(drain_seconds)
-        DBOS.destroy(workflow_completion_timeout_sec=0)
+        DBOS.destroy(workflow_completion_timeout_sec=max(1, int(drain_seconds)))
+        drained = not _running
         if self._engine is not None:
             self._engine.dispose()
         with self._campus.db.transaction() as session:
@@ -220,7 +230,8 @@ class Worker:
                     )
                 )
             )
-        return {name for name in beating if not gone(name)} | {self.executor_id}
+        living = {name for name in beating if not gone(name)} | {self.executor_id}
+        return executors & living
 
     def _forget_dead(self) -> None:
         old = self._campus.clock() - timedelta(seconds=10 * STALE_SECONDS)
@@ -228,21 +239,18 @@ class Worker:
             session.execute(delete(Heartbeat).where(Heartbeat.at < old))
 
     def _holds(self, name: str) -> bool:
-        """Take or renew a lease; False while another worker holds it."""
+        """Take or renew a lease; False while another living worker holds it."""
         now = self._campus.clock()
-        until = now + timedelta(seconds=STALE_SECONDS)
-        with self._campus.db.transaction() as session:
+        with suppress(IntegrityError), self._campus.db.transaction() as session:
             if session.get(Lease, name) is None:
-                session.merge(Lease(name=name, holder="", until=now))
-                session.flush()
-            won = session.scalars(
-                update(Lease)
-                .where(Lease.name == name)
-                .where((Lease.holder == self.executor_id) | (Lease.until <= now))
-                .values(holder=self.executor_id, until=until)
-                .returning(Lease.name)
-            ).all()
-        return bool(won)
+                session.add(Lease(name=name, holder="", until=now))
+        with self._campus.db.transaction() as session:
+            row = session.scalars(select(Lease).where(Lease.name == name).with_for_update()).one()
+            if row.holder != self.executor_id and row.until > now and self._alive({row.holder}):
+                return False
+            row.holder = self.executor_id
+            row.until = now + timedelta(seconds=STALE_SECONDS)
+        return True
 
     def _purge(self) -> None:
         """Forget finished jobs of more than a day ago: our own rows tell their story."""
@@ -266,23 +274,6 @@ def _enqueue(kind: Kind, batch: Batch) -> None:
     name = f"{batch.kind}:{digest}:{batch.attempt}"
     with SetWorkflowID(name), SetEnqueueOptions(queue_partition_key=batch.key):
         DBOS.enqueue_workflow(kind.queue, _job, batch.kind, list(batch.ids))
-
-
-def _drained(seconds: float) -> bool:
-    """Wait until this process runs no job any more, at most ``seconds``."""
-    end = threading.Event()
-    for _ in range(max(1, int(seconds / 0.1))):
-        if not _running():
-            return True
-        end.wait(0.1)
-    return not _running()
-
-
-def _running() -> bool:
-    mine = DBOS.list_workflows(
-        status="PENDING", executor_id=DBOS.executor_id, limit=1, load_input=False
-    )
-    return bool(mine)
 
 
 def machine() -> str:
