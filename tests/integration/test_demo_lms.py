@@ -91,10 +91,7 @@ def test_a_registration_token_works_once(stage: Stage) -> None:
 def test_registration_answers_differ_by_vendor(stage: Stage) -> None:
     about = stage.tool.registered["https://purl.imsglobal.org/spec/lti-tool-configuration"]
     assert ("deployment_id" in about) is (stage.mode != "canvas")
-    configuration = requests.Session()
-    with configuration as session:
-        url = stage.tool.configuration["jwks_uri"].rsplit("/", 1)[0]
-        assert session.get(url + "/", timeout=5).status_code == 404
+    with requests.Session() as session:
         path = {
             "canvas": "/api/lti/security/openid-configuration",
             "moodle": "/mod/lti/openid-configuration.php",

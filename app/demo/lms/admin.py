@@ -37,7 +37,7 @@ def _tools_page(here: Campus, problem: str = "", status: int = 200) -> Response:
     addresses = {
         "Issuer (platform id)": here.vendor.issuer(here),
         "Authentication request URL": base + paths.authorization,
-        "Access token URL": base + paths.token,
+        "Access token URL": base + paths.access,
         "Public keyset URL": base + paths.keys,
     }
     found = page(

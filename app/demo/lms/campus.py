@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from random import Random
 from typing import TYPE_CHECKING
 
-from app.demo.lms.people import make_learners, make_person, opaque_id
+from app.demo.lms.people import make_learners, make_person, opaque_id, seeded
 from app.demo.lms.state import (
     Campus,
     Column,
@@ -76,7 +76,7 @@ def build_campus(config: LmsConfig) -> Campus:
 def fill(campus: Campus) -> None:
     """(Re)create the courses and people of the campus from its seed."""
     campus.clear()
-    random = Random(campus.config.seed)  # noqa: S311  seeded make-believe, not a secret
+    random = seeded(campus.config.seed)
     staff = _staff(campus, random)
     config = campus.config
     learners = make_learners(random, LEARNERS_FROM, config.learners, complete=config.complete)

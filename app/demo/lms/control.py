@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import asdict
 from datetime import timedelta
-from random import Random
 from typing import Any
 
 from flask import Blueprint, Response, jsonify, request
@@ -19,7 +18,7 @@ from app.demo.lms.campus import fill
 from app.demo.lms.claims import DEEP_LINK, RESOURCE_LINK, Scene, id_token_claims
 from app.demo.lms.dump import PARTS, dump
 from app.demo.lms.oidc import new_launch
-from app.demo.lms.people import make_person
+from app.demo.lms.people import make_person, seeded
 from app.demo.lms.registration import manual_tool
 from app.demo.lms.service import campus, locked
 from app.demo.lms.state import Campus, Enrolment, Grade, Person
@@ -154,7 +153,7 @@ def people(here: Campus, body: Body) -> Body:
     if not body.get("given") or not body.get("family"):
         raise Invalid("bad-person", "A person needs given and family.")
     number = here.number("person")
-    random = Random(f"{here.config.seed}/{number}")  # noqa: S311  make-believe, not a secret
+    random = seeded(f"{here.config.seed}/{number}")
     person = make_person(
         random, number, str(body["given"]), str(body["family"]), sis_id=str(body.get("sis_id", ""))
     )
@@ -175,7 +174,7 @@ def registration(here: Campus, body: Body) -> Body:
         "client_id": tool.client_id,
         "deployment_id": tool.deployment_id,
         "authorization_endpoint": here.base_url + paths.authorization,
-        "token_endpoint": here.base_url + paths.token,
+        "token_endpoint": here.base_url + paths.access,
         "jwks_uri": here.base_url + paths.keys,
     }
 

@@ -128,6 +128,11 @@ _PLAIN = str.maketrans(
 )
 
 
+def seeded(seed: object) -> Random:
+    """Chance for make-believe: the same for the same seed, and never used for a secret."""
+    return Random(str(seed))  # noqa: S311
+
+
 def ascii_name(text: str) -> str:
     """The name as an account or mailbox spells it: lower case, letters a-z only."""
     folded = unicodedata.normalize("NFKD", text.lower().translate(_PLAIN))

@@ -70,7 +70,7 @@ def _configuration(here: Campus) -> dict[str, Any]:
     base, paths, vendor = here.base_url, here.vendor.paths, here.vendor
     return {
         "issuer": vendor.issuer(here),
-        "token_endpoint": base + paths.token,
+        "token_endpoint": base + paths.access,
         "token_endpoint_auth_methods_supported": ["private_key_jwt"],
         "token_endpoint_auth_signing_alg_values_supported": ["RS256"],
         "jwks_uri": base + paths.keys,

@@ -83,7 +83,7 @@ def token_blueprint(vendor: Vendor, keys: ToolKeys) -> Blueprint:
     """The token endpoint at the vendor's address."""
     routes = Blueprint("tokens", __name__)
 
-    @routes.post(vendor.paths.token)
+    @routes.post(vendor.paths.access)
     def token() -> Response:
         here = campus()
         if not _well_formed():
@@ -126,7 +126,7 @@ def _audience(here: Campus) -> list[str] | None:
     """Who the assertion must be for; None where the vendor does not look."""
     if not here.vendor.checks_assertion:
         return None
-    return [here.base_url + here.vendor.paths.token, here.vendor.issuer(here)]
+    return [here.base_url + here.vendor.paths.access, here.vendor.issuer(here)]
 
 
 def _grant(here: Campus, tool: Tool, claims: dict[str, Any]) -> Response:
@@ -164,6 +164,6 @@ def _problem(here: Campus, status: int, code: str, text: str = "") -> Response:
 
 
 def _json(here: Campus, body: dict[str, Any], status: int) -> Response:
-    response = Response(json.dumps(body), status, content_type=here.vendor.token_content_type)
+    response = Response(json.dumps(body), status, content_type=here.vendor.grant_content_type)
     response.headers["Cache-Control"] = "no-store"
     return response

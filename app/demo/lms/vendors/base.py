@@ -39,7 +39,7 @@ class Vendor:
     platform_storage = True
     navigation_takes_columns = True
     posts_auth_errors = True
-    token_content_type = "application/json"  # noqa: S105  a media type
+    grant_content_type = "application/json"
     checks_assertion = True
     missing_scope_status = 403
     configuration_needs_token = False

