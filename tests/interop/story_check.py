@@ -1,6 +1,7 @@
 """Show the credentials of a story directory to verifiers that others wrote.
 
 ``python -m tests.interop.story_check DIR [--schemas FOLDER] [--origin https://story.example]``
+where FOLDER defaults to the official schemas below ``TASSEL_TEST_MATERIAL``.
 
 DIR holds ``credentials/*.json|*.jwt|*.png``, ``www/`` with every file that their names resolve to
 at its URL path, and ``summary.json`` whose ``revoked`` lists file names. Expected: every verifier
@@ -12,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -59,6 +61,12 @@ def missing_tools() -> str | None:
     if not (ROOT / "node_modules/@digitalbazaar/vc").is_dir():
         return "the verifiers are not installed: npm ci"
     return None
+
+
+def material_schemas() -> Path | None:
+    """Where the official schemas are, if the material outside the repository is at hand."""
+    material = os.environ.get("TASSEL_TEST_MATERIAL")
+    return Path(material) / "standards/openbadges" if material else None
 
 
 def verify_directory(
@@ -141,6 +149,8 @@ def _check_stated(
 def _check_tampered(
     report: Report, verifier: str, files: Sequence[Path], places: Sequence[str]
 ) -> None:
+    if not files:
+        report.problems.append(f"{verifier}: there is no standing credential to change")
     for path, verdict, _ in run_verifier(verifier, files, places):
         if verdict == "invalid":
             report.refused_as_tampered[verifier] += 1
@@ -161,6 +171,8 @@ def _check_shape(report: Report, files: Sequence[Path], schemas: Path | None) ->
 
 def _check_pictures(report: Report, files: Sequence[Path]) -> None:
     """Each picture holds the bytes of the file beside it, read by a foreign library."""
+    if not files:
+        report.problems.append("unbake: there is no picture")
     for path in files:
         token = OB3Verifier.extract_token_from_png(path.read_bytes())
         beside = [path.with_suffix(suffix) for suffix in (".json", ".jwt")]
@@ -188,7 +200,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Judge a story directory by foreign verifiers.")
     parser.add_argument("folder", type=Path)
     parser.add_argument("--origin", default="https://story.example")
-    parser.add_argument("--schemas", type=Path)
+    parser.add_argument("--schemas", type=Path, default=material_schemas())
     chosen = parser.parse_args(arguments)
     reason = missing_tools()
     if reason:
