@@ -187,11 +187,15 @@ class Visitor:
     ) -> Page:
         """Open the tool from a course and land on its page.
 
-        ``link``: an activity's number or title; None for the item in the course navigation.
-        ``window`` opens it in a window of its own instead of the frame.
+        ``course``: its number or its label. ``link``: an activity's number or title; None for the
+        item in the course navigation. ``window`` opens it in a window of its own, not the frame.
         """
-        self.get(f"{lms_url}/courses/{course}")
-        opened = [one for one in self._page().links if f"/courses/{course}/open/" in one.href]
+        if str(course).isdigit():
+            self.get(f"{lms_url}/courses/{course}")
+        else:
+            self.get(lms_url + "/")
+            self.follow(f"{course}:")
+        opened = [one for one in self._page().links if "/open/" in one.href]
         for one in opened:
             number = one.href.rsplit("/", 1)[-1]
             if link is None or str(link) in {number, one.text}:

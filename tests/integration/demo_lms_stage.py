@@ -49,7 +49,7 @@ class Stage:
         self.visitor.become(self.url, admin["id"])
         self.visitor.register(self.url, self.tool.url + "/register")
 
-    def launch(self, person: int, link: str | None = None, course: int = 3) -> dict[str, Any]:
+    def launch(self, person: int, link: str | None = None, course: int | str = 3) -> dict[str, Any]:
         self.visitor.become(self.url, person)
         page = self.visitor.launch(self.url, course, link)
         assert "Launched" in page.text, page.text

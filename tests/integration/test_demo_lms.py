@@ -298,7 +298,7 @@ def test_a_suspended_learner_vanishes_or_is_inactive(stage: Stage) -> None:
 
 def test_two_courses_two_roles(stage: Stage) -> None:
     teacher = stage.people("teacher")[0]
-    first = stage.launch(teacher["id"])
+    first = stage.launch(teacher["id"], course="STAT 101")
     second = stage.launch(teacher["id"], course=4)
     membership = "http://purl.imsglobal.org/vocab/lis/v2/membership#"
     assert membership + "Instructor" in first[CLAIM + "roles"]
