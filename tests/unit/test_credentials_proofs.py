@@ -240,3 +240,38 @@ def _pad(raw: bytes) -> bytes:
 
 def _unpad(part: bytes) -> bytes:
     return base64.urlsafe_b64decode(part + b"=" * (-len(part) % 4))
+
+
+def test_a_token_with_the_signature_of_another_is_refused() -> None:
+    head = SIGNED["vc-jwt-es256"].rpartition(b".")[0]
+    other = CAMPUS.sign(CAMPUS.badge(), "vc-jwt-es256").rpartition(b".")[2]
+    with pytest.raises(ProofError, match="signature does not match"):
+        vc_jwt.verify(head + b"." + other, CAMPUS.p256.public)
+
+
+@pytest.mark.parametrize("payload", [b"[]", b"3", b"{", b"\xff", b'{"issuer":"did:web:x.example"}'])
+def test_a_token_with_another_payload_is_refused(payload: bytes) -> None:
+    head = SIGNED["vc-jwt-es256"].partition(b".")[0]
+    signing_input = head + b"." + _pad(payload)
+    with pytest.raises(ProofError):
+        vc_jwt.verify(
+            signing_input + b"." + _pad(CAMPUS.p256.sign(signing_input)), CAMPUS.p256.public
+        )
+
+
+def test_a_large_document_is_refused_before_it_is_read() -> None:
+    with pytest.raises(ProofError, match="larger"):
+        data_integrity.verify(b"{" + b" " * data_integrity.MAX_BYTES, CAMPUS.ed25519.public)
+
+
+@pytest.mark.parametrize(
+    "canonical", [data_integrity.canonical_fast, data_integrity.canonical_reference]
+)
+def test_what_is_no_json_ld_has_no_canonical_form(
+    canonical: Callable[[dict[str, Any]], bytes],
+) -> None:
+    badge = CAMPUS.badge()
+    badge["image"] = {"id": {"@value": 3}}
+    with pytest.raises(Invalid) as refused:
+        canonical(badge)
+    assert refused.value.code == "not-json-ld"
