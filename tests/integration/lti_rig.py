@@ -59,11 +59,6 @@ class Rig:
         found: dict[str, Any] = answer.json()
         return found
 
-    def state(self, parts: str) -> dict[str, Any]:
-        answer = requests.request("GET", f"{self.lms.url}/_control/state?parts={parts}")
-        found: dict[str, Any] = answer.json()
-        return found
-
     def add_registration(self, lms: str, **extra: Any) -> dict[str, Any]:
         """Register us by hand on both sides; active at once."""
         base = self.campus.settings.public_url
