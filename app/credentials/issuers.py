@@ -42,7 +42,7 @@ def create(
         slug=slug,
         did=did.did_for(public_url, slug),
         name=name,
-        url=f"{public_url}/issuers/{slug}",
+        url=f"{public_url}/issuers/{slug}/profile",
         created_at=now,
     )
     session.add(issuer)

@@ -81,7 +81,7 @@ def achievement_facts(version: AchievementVersion, public_url: str) -> document.
         name=version.name,
         description=version.description or version.name,
         criteria_narrative=version.criteria,
-        image=document.ImageFacts(f"{address}/image.png", version.image_alt or version.name),
+        image=document.ImageFacts(f"{address}.png", version.image_alt or version.name),
         criteria_url=address,
         alignments=tuple(_alignment(item, address) for item in version.alignments),
         version=str(version.number),
@@ -104,7 +104,7 @@ def seal(facts: dict[str, Any], keys: Signers, now: datetime, *, fast: bool) -> 
     """Sign both forms and check each by its own verifier before anything is kept."""
     embedded = FORMATS[EMBEDDED].sign(facts, keys.embedded, now, fast)
     token = FORMATS[TOKEN].sign(facts, keys.token, now, fast)
-    FORMATS[EMBEDDED].verify(embedded, keys.embedded.public)
+    FORMATS[EMBEDDED].verify(embedded, keys.embedded.public, fast=fast)
     FORMATS[TOKEN].verify(token, keys.token.public)
     return Sealed(
         document=embedded,

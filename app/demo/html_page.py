@@ -184,11 +184,12 @@ class _Reader(HTMLParser):
             return
         value = found.get("value", "on" if kind in {"checkbox", "radio"} else "")
         on = kind not in {"checkbox", "radio"} or "checked" in found
-        self._control(found, Field(found["name"], value, kind, on=on))
+        label = found.get("aria-label", "")
+        self._control(found, Field(found["name"], value, kind, label, on))
 
     def _start_select(self, found: dict[str, str]) -> None:
         if found.get("name"):
-            self._select = Field(found["name"], "", "select")
+            self._select = Field(found["name"], "", "select", found.get("aria-label", ""))
             self._control(found, self._select)
 
     def _end_option(self, found: dict[str, str], text: str) -> None:

@@ -15,7 +15,7 @@ from app.demo.stage import Stage
 from app.demo.visitor import Page, Visitor
 from app.errors import NotFound, UpstreamError
 
-COURSE = 1
+COURSE = "STAT 101"
 PATIENCE = 300.0
 
 
@@ -50,11 +50,16 @@ def administrator(stage: Stage) -> int:
     return next(int(person["id"]) for person in people if person["admin"])
 
 
+def course(stage: Stage) -> dict[str, Any]:
+    """The demo course as the LMS holds it."""
+    courses = stage.control(stage.lms, "state", parts="courses")["courses"]
+    return next(one for one in courses if one["label"] == COURSE)
+
+
 def teacher(stage: Stage) -> int:
     """The teacher of the demo course, by number."""
-    courses = stage.control(stage.lms, "state", parts="courses")["courses"]
-    course = next(one for one in courses if one["id"] == COURSE)
-    return next(int(e["person"]) for e in course["enrolments"] if e["role"] == "teacher")
+    entries = course(stage)["enrolments"]
+    return next(int(entry["person"]) for entry in entries if entry["role"] == "teacher")
 
 
 # --- the administrator and the operator ------------------------------------------------------
@@ -71,7 +76,7 @@ def connect_lms(stage: Stage) -> None:
 
 
 def connect_sis(stage: Stage, operator: Visitor) -> None:
-    """Set up the OneRoster connection and try it."""
+    """Set up the OneRoster connection, try it and start it."""
     operator.get(stage.public + "/operator/connections/new/oneroster_rest")
     form = form_with(must_page(operator), "gradebook_url")
     must(
@@ -84,6 +89,13 @@ def connect_sis(stage: Stage, operator: Visitor) -> None:
             client_secret=DEMO_KEY,
         )
     )
+    connection = must_page(operator).url
+    tested = must(operator.submit("Test connection"))
+    if "everything works" not in tested.text:
+        text = f"The connection test says: {tested.text[:1500]}"
+        raise UpstreamError("demo-connection", text, system="tassel", permanent=True)
+    operator.get(connection)
+    must(operator.submit("Start sending"))
 
 
 def operator(stage: Stage) -> Visitor:
@@ -104,32 +116,29 @@ def revoke_award(stage: Stage, visitor: Visitor, award_id: str, reason: str) -> 
 
 
 class Instructor:
-    """The teacher of the demo course, in Tassel inside the LMS's frame."""
+    """The teacher of the demo course, with Tassel in a window of its own."""
 
     def __init__(self, stage: Stage) -> None:
         self._stage = stage
         self._visitor = browser(stage)
         self._visitor.become(stage.lms, teacher(stage))
-        self.home = must(self._visitor.launch(stage.lms, COURSE)).url
+        number = course(stage)["id"]
+        self.home = must(self._visitor.launch(stage.lms, number, window=True)).url
 
     def close(self) -> None:
         """Close the browser."""
         self._visitor.close()
 
     def refresh(self) -> None:
-        """Press "Refresh now" and wait until the grades are read."""
-        self._visitor.get(self.home)
+        """Wait for the reading that the first launch began, then press "Refresh now" once more."""
+        wait_for("the first reading", self._is_quiet)
         must(self._visitor.submit("Refresh now"))
-        wait_for("the grades to be read", self._is_read)
+        wait_for("the grades to be read", self._is_quiet)
 
-    def _is_read(self) -> bool:
-        self._visitor.get(self.home)
-        return bool(self.assessments())
-
-    def assessments(self) -> dict[str, str]:
-        """Title to field suffix of the mapping table of a new badge; empty before a reading."""
-        page = must_page(self._visitor)
-        return {} if "Reading the grades" in page.text else {"read": page.url}
+    def _is_quiet(self) -> bool:
+        """Whether the course home offers a new reading, because none is under way."""
+        page = must(self._visitor.get(self.home))
+        return any(button.label == "Refresh now" for form in page.forms for button in form.buttons)
 
     def add_competency(self, statement: str, code: str) -> None:
         """Write down one thing that learners can do."""
@@ -144,7 +153,7 @@ class Instructor:
         page = must_page(self._visitor)
         address = urlsplit(page.url)._replace(query="", fragment="").geturl()
         form = form_with(page, "needs")
-        must(self._visitor.submit(form, needs=needs, **mapping(form, marks)))
+        must(self._visitor.submit("Save draft", needs=needs, **mapping(form, marks)))
         self._visitor.get(address + "/publish")
         form = form_with(must_page(self._visitor), "regrade")
         must(self._visitor.submit(form, course_column=True))

@@ -18,7 +18,7 @@ from typing import Any
 import requests
 
 from app.demo import people
-from app.demo.people import COURSE, Api, Instructor
+from app.demo.people import Api, Instructor
 from app.demo.stage import Stage
 from app.demo.visitor import Visitor
 
@@ -92,10 +92,11 @@ class Story:
 
     def _launches(self) -> None:
         """A few learners open Tassel before there is anything to see."""
+        course_id = people.course(self.stage)["id"]
         for person in self.learners()[:LAUNCHING]:
             with people.browser(self.stage) as visitor:
                 visitor.become(self.stage.lms, person["id"])
-                people.must(visitor.launch(self.stage.lms, COURSE))
+                people.must(visitor.launch(self.stage.lms, course_id))
 
     def _publish(self) -> None:
         instructor = Instructor(self.stage)
@@ -142,21 +143,21 @@ class Story:
 
     def lms_state(self, *parts: str) -> dict[str, Any]:
         """Parts of the LMS's state, narrowed to the story's course."""
+        course_id = str(people.course(self.stage)["id"])
         found: dict[str, Any] = self.stage.control(
-            self.stage.lms, "state", parts=",".join(parts), course=str(COURSE)
+            self.stage.lms, "state", parts=",".join(parts), course=course_id
         )
         return found
 
     def learners(self) -> list[dict[str, Any]]:
         """The learners of the course, test users left out."""
-        state = self.lms_state("people", "courses")
-        course = next(c for c in state["courses"] if c["id"] == COURSE)
         learning = {
-            e["person"]
-            for e in course["enrolments"]
-            if e["role"] == "learner" and not e["suspended"]
+            entry["person"]
+            for entry in people.course(self.stage)["enrolments"]
+            if entry["role"] == "learner" and not entry["suspended"]
         }
-        return [p for p in state["people"] if p["id"] in learning and not p["test"]]
+        everybody = self.lms_state("people")["people"]
+        return [one for one in everybody if one["id"] in learning and not one["test"]]
 
     def assessments(self) -> list[dict[str, Any]]:
         """The columns linked to Tassel, in the LMS's order; ours and native ones left out."""

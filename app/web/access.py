@@ -154,6 +154,7 @@ TABLE: dict[str, Access] = {
     "api.course": Access("api:courses:read", API),
     "api.awards": Access("api:awards:read", API),
     "api.award": Access("api:awards:read", API),
+    "api.credential": Access("api:credentials:read", API),
     "api.deliveries": Access("api:deliveries:read", API),
     "api.delivery": Access("api:deliveries:read", API),
     "api.delivery_retry": Access("api:deliveries:write", API),

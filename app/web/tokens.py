@@ -22,6 +22,7 @@ PREFIX: Final = "tsl_"
 SCOPES: Final[Mapping[str, str]] = {
     "courses:read": "Read courses",
     "awards:read": "Read awards, without names",
+    "credentials:read": "Read the signed badges themselves",
     "people:read": "Read names, e-mail addresses and student numbers of award holders",
     "deliveries:read": "Read deliveries and their attempts",
     "deliveries:write": "Retry deliveries",

@@ -7,8 +7,17 @@ student numbers need the scope ``people:read``.
 
 from __future__ import annotations
 
-from app.web.api import awards, courses, deliveries
+from app.web.api import awards, courses, credentials, deliveries
 from app.web.api.blueprint import bp
 from app.web.api.description import describe, make_app, register
 
-__all__ = ["awards", "bp", "courses", "deliveries", "describe", "make_app", "register"]
+__all__ = [
+    "awards",
+    "bp",
+    "courses",
+    "credentials",
+    "deliveries",
+    "describe",
+    "make_app",
+    "register",
+]

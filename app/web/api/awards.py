@@ -23,7 +23,7 @@ from app.web.api.schemas import (
 PEOPLE = "people:read"
 
 
-def _query() -> Select[Any]:
+def _query() -> Select[*tuple[Any, ...]]:
     return (
         select(
             Award,
@@ -60,7 +60,7 @@ def _may_see_people() -> bool:
     return token is not None and PEOPLE in token.scopes
 
 
-def _filtered(wanted: AwardQuery) -> Select[Any]:
+def _filtered(wanted: AwardQuery) -> Select[*tuple[Any, ...]]:
     query = _query()
     if wanted.state:
         query = query.where(Award.state == wanted.state)
@@ -96,7 +96,7 @@ def awards(query_data: AwardQuery) -> AwardList:
 def award(award_id: str) -> AwardDetail:
     """Read one award with the identity of its signed file."""
     with session.campus().db.reading() as db:
-        row = db.execute(_query().where(Award.id == award_id)).tuples().one_or_none()
+        row = db.execute(_query().where(Award.id == award_id)).one_or_none()
         if row is None:
             raise NotFound("no-such-award", "There is no such award.")
         signed = db.scalar(

@@ -24,7 +24,7 @@ from app.web.api.cursors import read_page
 from app.web.api.schemas import CourseDetail, CourseList, CourseOut, CourseQuery
 
 
-def _query() -> Select[Any]:
+def _query() -> Select[*tuple[Any, ...]]:
     return (
         select(Course, Installation.name)
         .join(Deployment, Deployment.id == Course.deployment_id)
@@ -71,10 +71,11 @@ def courses(query_data: CourseQuery) -> CourseList:
 def course(course_id: str) -> CourseDetail:
     """Read one course with its numbers."""
     with session.campus().db.reading() as db:
-        row = db.execute(_query().where(Course.id == course_id)).tuples().one_or_none()
+        row = db.execute(_query().where(Course.id == course_id)).one_or_none()
         if row is None:
             raise NotFound("no-such-course", "There is no such course.")
-        return CourseDetail(**_out(*row), **_numbers(db, course_id))
+        facts: dict[str, Any] = {**_out(*row), **_numbers(db, course_id)}
+        return CourseDetail(**facts)
 
 
 def _numbers(db: Session, course_id: str) -> dict[str, int]:

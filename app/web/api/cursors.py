@@ -23,7 +23,7 @@ Id = InstrumentedAttribute[str]
 
 def read_page(
     session: Session,
-    query: Select[Any],
+    query: Select[*tuple[Any, ...]],
     at: Moment,
     identity: Id,
     *,

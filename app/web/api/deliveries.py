@@ -25,7 +25,7 @@ from app.web.api.schemas import (
 )
 
 
-def _query() -> Select[Any]:
+def _query() -> Select[*tuple[Any, ...]]:
     return select(Delivery, Connection).join(Connection, Connection.id == Delivery.connection_id)
 
 
@@ -47,7 +47,7 @@ def _out(row: Delivery, target: Connection) -> dict[str, Any]:
     }
 
 
-def _filtered(wanted: DeliveryQuery) -> Select[Any]:
+def _filtered(wanted: DeliveryQuery) -> Select[*tuple[Any, ...]]:
     query = _query()
     if wanted.state:
         query = query.where(Delivery.state == wanted.state)
@@ -85,7 +85,7 @@ def delivery(delivery_id: str) -> DeliveryDetail:
 
 
 def _detail(db: Session, delivery_id: str) -> DeliveryDetail:
-    row = db.execute(_query().where(Delivery.id == delivery_id)).tuples().one_or_none()
+    row = db.execute(_query().where(Delivery.id == delivery_id)).one_or_none()
     if row is None:
         raise NotFound("no-such-delivery", "There is no such delivery.")
     tries = [

@@ -10,7 +10,6 @@ from typing import Any, Final
 from apiflask import APIFlask
 from apiflask.exceptions import HTTPError
 from flask import Flask, Response, current_app, jsonify
-from flask.typing import ResponseReturnValue
 
 from app.web import errors
 from app.web.access import TABLE
@@ -65,7 +64,7 @@ def description() -> Response:
     return jsonify(current_app.spec)
 
 
-def _refused(error: HTTPError) -> ResponseReturnValue:
+def _refused(error: HTTPError) -> Response:
     """Refused input as one problem that names each field."""
     detail = error.detail if isinstance(error.detail, dict) else {}
     fields = {

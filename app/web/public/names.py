@@ -9,7 +9,7 @@ from flask.typing import ResponseReturnValue
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app.credentials import document, files, issuers, issuing
+from app.credentials import contexts, document, files, issuers, issuing
 from app.errors import NotFound
 from app.models import Achievement, AchievementVersion, Issuer
 from app.web import session
@@ -25,13 +25,14 @@ from app.web.public.blueprint import (
 
 
 @bp.get("/issuers/<slug>")
+@bp.get("/issuers/<slug>/profile")
 def issuer(slug: str) -> ResponseReturnValue:
     """The profile: a page with the issuer's badges, or its JSON."""
     with session.campus().db.reading() as db:
         row = issuers.by_slug(db, slug)
         if wants(("text/html", *JSON_TYPES)) in JSON_TYPES:
             return as_json(issuers.profile_json(row))
-        badges = list(db.execute(_published().where(Achievement.issuer_id == row.id)).tuples())
+        badges = list(db.execute(_published().where(Achievement.issuer_id == row.id)))
         keys = issuers.public_keys(db, row)
     return _page(render_template("public/issuer.html", issuer=row, badges=badges, keys=keys))
 
@@ -74,13 +75,13 @@ def _achievement_json(version: AchievementVersion, made_by: Issuer) -> dict[str,
     """The achievement as it stands inside each of its credentials, with who made it."""
     facts = issuing.achievement_facts(version, session.campus().settings.public_url)
     return {
-        "@context": [document.CREDENTIALS, document.OPEN_BADGES],
+        "@context": [contexts.CREDENTIALS, contexts.OPEN_BADGES],
         **document.achievement_object(facts),
         "creator": issuers.profile_json(made_by),
     }
 
 
-@bp.get("/achievements/<achievement_id>/image.png")
+@bp.get("/achievements/<achievement_id>.png")
 def achievement_png(achievement_id: str) -> Response:
     """The picture; ``?v=`` asks for that of an earlier wording."""
     with session.campus().db.reading() as db:
@@ -88,7 +89,7 @@ def achievement_png(achievement_id: str) -> Response:
     return cacheable(files.image_png(version), "image/png", DAY)
 
 
-@bp.get("/achievements/<achievement_id>/image.svg")
+@bp.get("/achievements/<achievement_id>.svg")
 def achievement_svg(achievement_id: str) -> Response:
     """The picture as SVG; not there for an uploaded one."""
     with session.campus().db.reading() as db:
@@ -114,7 +115,7 @@ def _published() -> Any:
 
 def _achievement(db: Session, achievement_id: str) -> tuple[Achievement, AchievementVersion]:
     """Published ones only: a draft has no public name. A withdrawn one keeps its name."""
-    found = db.execute(_published().where(Achievement.id == achievement_id)).tuples().one_or_none()
+    found = db.execute(_published().where(Achievement.id == achievement_id)).one_or_none()
     if found is None:
         raise NotFound("no-such-badge", "There is no such badge here.")
     row, version = found
