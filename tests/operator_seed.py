@@ -10,7 +10,7 @@ from sqlalchemy import select, update
 
 from app import jobs
 from app.credentials import shares
-from app.models import Attempt, Award, Connection, Delivery, Heartbeat, Person
+from app.models import Attempt, Award, Delivery, Heartbeat, Person
 from app.pipeline import connections
 from app.pipeline.campus import Campus
 from app.web.operator import make_admin_link
@@ -41,6 +41,7 @@ class Lived:
     badge: str
     connection: str
     awards: list[str] = field(default_factory=list)
+    """Issued, of people with a student number."""
     deliveries: dict[str, str] = field(default_factory=dict)
     """One delivery id per state that the ledger can show."""
 
@@ -48,16 +49,18 @@ class Lived:
 def seed(campus: Campus, *, learners: int = 30) -> Lived:
     """A published badge, its awards signed, and deliveries in every state."""
     connection = connections.create(campus, "oneroster_rest", SIS, "operator:test")
+    connections.set_paused(campus, connection, False, "operator:test")
     course = course_seed.seed(campus, learners=learners)
     with campus.db.transaction() as session:
         for number, person in enumerate(session.scalars(select(Person).order_by(Person.sub))):
             person.sis_id = f"S-2{number:04d}" if person.sub not in ("s2", "teacher") else None
-    badge = course_seed.make_badge(course)
+    badge = course_seed.make_badge(course, clauses=1)
     made = Lived(campus, course, badge, connection)
     jobs.run_until_idle(campus, ["sign"])
     with campus.db.transaction() as session:
-        issued = select(Award.id).where(Award.state == "issued").order_by(Award.id)
-        made.awards = list(session.scalars(issued))
+        issued = select(Award.id).join(Person, Person.id == Award.person_id)
+        numbered = issued.where(Award.state == "issued", Person.sis_id.is_not(None))
+        made.awards = list(session.scalars(numbered.order_by(Award.id)))
         session.add(Heartbeat(executor_id="worker-1", started_at=campus.clock(), at=campus.clock()))
         session.execute(
             update(Delivery).values(state="sent", sent_at=campus.clock() - timedelta(hours=2))

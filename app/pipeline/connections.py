@@ -28,9 +28,12 @@ def adapter_of(kind: str) -> Adapter:
 
 
 def create(campus: Campus, kind: str, values: Mapping[str, str], actor: str) -> str:
-    """A new connection from the form's ``values``; returns its id. Raises Invalid with fields."""
+    """A new connection from the form's ``values``, paused until somebody starts it; returns its id.
+
+    Raises Invalid with a message per field.
+    """
     now = campus.clock()
-    row = Connection(id=new_id(), kind=kind, state="active", created_at=now)
+    row = Connection(id=new_id(), kind=kind, state="paused", created_at=now)
     _fill(campus, row, values)
     with campus.db.transaction() as session:
         session.add(row)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
+from typing import Any
 
 from flask import Blueprint, redirect, request, url_for
 from flask.typing import ResponseReturnValue
-from flask_babel import format_datetime, gettext
+from flask_babel import gettext
 
-from app.web import session
+from app.web import session, wording
 from app.web.permissions import allows
 
 bp = Blueprint("operator", __name__, url_prefix="/operator")
@@ -23,9 +24,9 @@ def sections() -> list[tuple[str, str, str]]:
         ("connections", "deliveries", gettext("Connections"), "operator.connections"),
         ("awards", "operator", gettext("Awards"), "operator.awards"),
         ("platforms", "operator", gettext("Platforms"), "operator.platforms"),
-        ("issuers", "operator", gettext("Issuers and keys"), "operator.issuers"),
-        ("tokens", "operator", gettext("API tokens"), "operator.tokens"),
-        ("audit", "operator", gettext("Audit log"), "operator.audit_log"),
+        ("issuers", "operator", gettext("Issuers"), "operator.issuers"),
+        ("tokens", "operator", gettext("API"), "operator.tokens"),
+        ("audit", "operator", gettext("Audit"), "operator.audit_log"),
         ("health", "operator", gettext("Health"), "operator.health"),
     )
     return [
@@ -78,9 +79,9 @@ def actor() -> str:
 
 def when(moment: datetime | None) -> str:
     """A moment in the campus zone and the reader's language; a dash for none."""
-    return format_datetime(moment, "d MMMM y, HH:mm") if moment else "–"
+    return wording.moment_in(moment, session.campus().settings.zone) if moment else "–"
 
 
-def done(endpoint: str, said: str, **values: str) -> ResponseReturnValue:
+def done(endpoint: str, said: str, **values: Any) -> ResponseReturnValue:
     """After a successful POST: go on (303) and let the next page say what happened."""
     return redirect(url_for(endpoint, **values, said=said), 303)

@@ -112,7 +112,7 @@ def _page(connection_id: str, lines: list[TestLine] | None) -> str:
     with campus.db.reading() as db:
         row = _row(db, connection_id)
         states = select(Delivery.state, func.count()).where(Delivery.connection_id == row.id)
-        counts = dict(db.execute(states.group_by(Delivery.state)).tuples().all())
+        counts = dict(db.execute(states.group_by(Delivery.state)).all())
         real = db.scalar(select(Award.id).limit(1)) is not None
     adapter = ADAPTERS.get(row.kind)
     return render_template(

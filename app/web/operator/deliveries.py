@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from flask import Response, render_template, request
@@ -44,7 +44,7 @@ CSV_COLUMNS: Final = (
 class DayBar:
     """One day of the chart."""
 
-    day: date
+    day: datetime
     sent: int
     refused: int
 
@@ -86,7 +86,7 @@ def _midnights(now: datetime) -> list[datetime]:
 
 def _bars(counts: list[tuple[int, int]]) -> list[DayBar]:
     days = _midnights(session.campus().clock())
-    return [DayBar(day.date(), *pair) for day, pair in zip(days, counts, strict=False)]
+    return [DayBar(day, *pair) for day, pair in zip(days, counts, strict=False)]
 
 
 def next_try(line: Line) -> str:

@@ -28,7 +28,7 @@ def health() -> ResponseReturnValue:
             release=vitals.release(),
             settings=campus.settings,
             mail_on=bool(campus.settings.smtp_url and campus.settings.mail_from),
-            mails=dict(db.execute(mails.where(Delivery.connection_id == mail.id)).tuples().all())
+            mails=dict(db.execute(mails.where(Delivery.connection_id == mail.id)).all())
             if mail
             else {},
         )

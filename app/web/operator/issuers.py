@@ -70,7 +70,7 @@ def issuers() -> ResponseReturnValue:
         return render_template(
             "operator/issuers.html",
             issuers=list(db.scalars(select(Issuer).order_by(Issuer.created_at))),
-            awards=dict(db.execute(awards).tuples().all()),
+            awards=dict(db.execute(awards).all()),
             keys=_keys(db, None),
             campus_name=session.campus().settings.campus_name,
         )

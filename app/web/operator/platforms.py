@@ -63,7 +63,7 @@ def _page(invited: str, origin: str, errors: dict[str, str]) -> str:
             "operator/platforms.html",
             platforms=[(row, row.installation) for row in rows],
             lms=LMS,
-            courses=dict(db.execute(courses).tuples().all()),
+            courses=dict(db.execute(courses).all()),
             deployments=[
                 (row, row.platform, row.platform.installation)
                 for row in db.scalars(select(Deployment).where(Deployment.state == "pending"))

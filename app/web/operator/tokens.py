@@ -102,6 +102,7 @@ def scope_words() -> dict[str, str]:
     return {
         "courses:read": gettext("Read courses"),
         "awards:read": gettext("Read awards, without names"),
+        "credentials:read": gettext("Read the signed badges themselves"),
         "people:read": gettext("Read names and student numbers of award holders"),
         "deliveries:read": gettext("Read deliveries and their attempts"),
         "deliveries:write": gettext("Retry deliveries"),

@@ -16,8 +16,8 @@ from app.credentials import files, shares
 from app.errors import NotFound
 from app.models import Achievement, AchievementVersion, Award, Credential, Issuer, Person, Share
 from app.web import session
-from app.web.checks import Check, checks
 from app.web.public.blueprint import JSON_TYPES, TOKEN_TYPES, bp, wants
+from app.web.public.checks import Check, checks
 
 SIGNED_JSON: Final = "application/vc+ld+json"
 

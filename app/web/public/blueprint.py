@@ -5,10 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any, Final
 
 from flask import Blueprint, Response, request
-from flask_babel import format_date
+
+from app.web import session, wording
 
 bp = Blueprint("public", __name__)
 
@@ -25,9 +27,9 @@ TOKEN_TYPES: Final = ("text/plain", "application/jwt", "application/vc+jwt")
 
 
 @bp.app_template_filter("written_day")
-def written_day(moment: Any) -> str:
-    """A date written out in the reader's language."""
-    return format_date(moment, "d MMMM y") if moment else "–"
+def written_day(moment: datetime | None) -> str:
+    """The day of a moment in the campus zone, written out; a dash for none."""
+    return wording.day_in(moment, session.campus().settings.zone) if moment else "–"
 
 
 @bp.after_request
@@ -53,4 +55,5 @@ def cacheable(content: bytes, media_type: str, seconds: int) -> Response:
     answer.headers["Cache-Control"] = f"public, max-age={seconds}"
     answer.headers["Vary"] = "Accept"
     answer.set_etag(hashlib.sha256(content).hexdigest()[:32])
-    return answer.make_conditional(request)
+    answer.make_conditional(request)
+    return answer

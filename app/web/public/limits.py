@@ -6,7 +6,7 @@ numbers are far above what people and verifiers do.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 from flask import Flask
 from flask_limiter import Limiter
@@ -34,4 +34,5 @@ def limit(app: Flask) -> None:
     """Put the limits of :data:`LIMITS` before their views."""
     limiter = Limiter(get_remote_address, app=app, storage_uri="memory://", headers_enabled=True)
     for endpoint, allowed in LIMITS.items():
-        app.view_functions[endpoint] = limiter.limit(allowed)(app.view_functions[endpoint])
+        guarded: Any = limiter.limit(allowed)(app.view_functions[endpoint])
+        app.view_functions[endpoint] = guarded

@@ -76,15 +76,15 @@ class _Rows(Collector):
         build.add_metric([vitals.release()], 1)
         yield build
         tables = {
-            "deliveries": Delivery,
-            "awards": Award,
-            "collect_runs": CollectRun,
-            "connections": Connection,
+            "deliveries": Delivery.state,
+            "awards": Award.state,
+            "collect_runs": CollectRun.state,
+            "connections": Connection.state,
         }
         with self._campus.db.reading() as db:
-            for name, table in tables.items():
+            for name, state_of in tables.items():
                 family = GaugeMetricFamily(f"tassel_{name}", f"Rows of {name}.", labels=["state"])
-                query = select(table.state, func.count()).group_by(table.state)
+                query = select(state_of, func.count()).group_by(state_of)
                 for state, count in db.execute(query):
                     family.add_metric([state], count)
                 yield family

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from flask_babel import format_date, gettext
+from flask_babel import gettext
 from sqlalchemy.orm import Session
 
 from app.credentials import contexts, issuers, status
@@ -20,6 +20,7 @@ from app.credentials.keys import PublicKey
 from app.credentials.proofs import FORMATS
 from app.errors import Invalid
 from app.models import Award, Credential, Issuer, StatusList
+from app.web.public.blueprint import written_day
 
 EMBEDDED = FORMATS["eddsa-rdfc-2022"]
 
@@ -110,7 +111,7 @@ def _issuer(facts: _Facts) -> Check:
         gettext("The key belongs to the issuer")
         if passed
         else gettext("The key does not belong to the issuer"),
-        facts.issuer.did,
+        f"{facts.issuer.name}, {facts.issuer.did}",
     )
 
 
@@ -136,7 +137,7 @@ def _revoked(facts: _Facts) -> tuple[bool | None, str]:
     bit = status.get(status.decode(subject["encodedList"]), facts.status_index)
     signed_at = listed.signed_at or facts.now
     return bit, gettext(
-        "The issuer's signed status list of %(date)s says so.", date=format_date(signed_at)
+        "The issuer's signed status list of %(date)s says so.", date=written_day(signed_at)
     )
 
 
@@ -147,10 +148,10 @@ def _dates(facts: _Facts) -> Check:
         title = gettext("Not in force yet")
         return Check("dates", False, title, gettext("Its first day lies in the future."))
     if ends is not None and ends <= facts.now:
-        detail = gettext("It ended on %(date)s.", date=format_date(ends))
+        detail = gettext("It ended on %(date)s.", date=written_day(ends))
         return Check("dates", False, gettext("Expired"), detail)
-    since = gettext("Valid since %(date)s", date=format_date(begins))
-    until = gettext("until %(date)s", date=format_date(ends)) if ends else gettext("without an end")
+    since = gettext("Valid since %(date)s", date=written_day(begins))
+    until = gettext("until %(date)s", date=written_day(ends)) if ends else gettext("without an end")
     return Check("dates", True, gettext("In force"), f"{since}, {until}.")
 
 
