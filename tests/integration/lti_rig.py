@@ -1,4 +1,4 @@
-"""A tool without pages beside a real demo LMS: login, launch and services over real sockets."""
+"""Tassel beside a real demo LMS: login, launch and services over real sockets."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from app.http import HttpClient
 from app.lti.launch import LaunchContext, Login, begin_login, finish_launch
 from app.lti.registration import approve, register_manual
 from app.lti.services import LtiServices
+from app.main import create_app
 from app.pipeline.campus import Campus
 from app.secrets import SecretBox
-from app.settings import Settings, load
-from app.web import lti
+from app.settings import load
 
 COURSE = "STAT 101"
 
@@ -116,9 +116,20 @@ class Rig:
         return self.finish(self.forged(login, **order), login.binding)
 
 
+class Door:
+    """A WSGI application that is chosen once the port is known."""
+
+    def __init__(self) -> None:
+        self.app: Flask | None = None
+
+    def __call__(self, environ: Any, start_response: Any) -> Any:
+        assert self.app is not None
+        return self.app(environ, start_response)
+
+
 @contextmanager
-def running(app: Flask) -> Iterator[int]:
-    """Serve an app on a free loopback port."""
+def running(app: Any) -> Iterator[int]:
+    """Serve a WSGI application on a free loopback port."""
     server = make_server("127.0.0.1", 0, app, threaded=True)
     thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
@@ -130,34 +141,35 @@ def running(app: Flask) -> Iterator[int]:
         server.server_close()
 
 
-def settings_for(port: int, lms_url: str, db: Database, folder: str) -> Settings:
-    return load(
-        {
-            "TASSEL_PUBLIC_URL": f"http://127.0.0.1:{port}",
-            "TASSEL_ALLOWED_ORIGINS": lms_url,
-            "TASSEL_DATA_DIR": folder,
-            "TASSEL_DATABASE_URL": db.url,
-        }
-    )
+@contextmanager
+def tool_beside(lms_url: str, db: Database, folder: str) -> Iterator[tuple[Campus, Clock]]:
+    """The whole web application on a free port, beside the LMS at ``lms_url``."""
+    door, clock = Door(), Clock()
+    with running(door) as port:
+        settings = load(
+            {
+                "TASSEL_PUBLIC_URL": f"http://127.0.0.1:{port}",
+                "TASSEL_ALLOWED_ORIGINS": lms_url,
+                "TASSEL_DATA_DIR": folder,
+                "TASSEL_DATABASE_URL": db.url,
+            }
+        )
+        box = SecretBox([Fernet.generate_key().decode()])
+        http = HttpClient((lms_url,))
+        services = LtiServices(db, box, http, clock)
+        campus = Campus(settings, db, box, http, clock, services, {})
+        door.app = create_app(settings, campus)
+        yield campus, clock
+        http.close()
 
 
 @contextmanager
 def rig(db: Database, folder: str, mode: str = "moodle", learners: int = 30) -> Iterator[Rig]:
     """Start both, register the tool once."""
-    keys_only = Flask("tool")
-    keys_only.register_blueprint(lti.bp)
-    clock = Clock()
-    box = SecretBox([Fernet.generate_key().decode()])
     with (
         serve(create_lms(LmsConfig(mode=mode, learners=learners))) as lms,
-        running(keys_only) as port,
+        tool_beside(lms.url, db, folder) as (campus, clock),
     ):
-        http = HttpClient((lms.url,))
-        services = LtiServices(db, box, http, clock)
-        settings = settings_for(port, lms.url, db, folder)
-        campus = Campus(settings, db, box, http, clock, services, {})
-        keys_only.extensions["tassel"] = campus
         made = Rig(lms, campus, clock)
         made.add_registration(mode)
         yield made
-        http.close()

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from app.http import origin_of
+from app.lti.addresses import safe_origin
 
 STEP = timedelta(milliseconds=1001)
 
@@ -45,7 +45,7 @@ class Lms:
 
     def issuer_fits(self, issuer: str, lms_origin: str) -> bool:
         """Whether ``issuer`` may be claimed by the LMS at ``lms_origin``."""
-        return origin_of(issuer) in self.site(lms_origin)
+        return safe_origin(issuer) in self.site(lms_origin)
 
     def custom_parameters(self) -> dict[str, str]:
         """Custom fields that we ask for, with the variables that fill them."""
