@@ -113,8 +113,8 @@ def _raw(n: int, place: int) -> Decimal | None:
     """Points of 50; every ninth is not graded, the Midterm not at all."""
     if place == 3 or (n + place) % 9 == 8:
         return None
-    spread = ((n * 37 + place * 11) % 30) + ((n * 17 + place * 7) % 21)
-    return Decimal(min(50, spread + 12)) - (Decimal("0.5") if n % 4 == 0 else 0)
+    ability, luck = (n * 37) % 31 + 20, (n * 17 + place * 7) % 13 - 6
+    return Decimal(max(4, min(50, ability + luck))) - (Decimal("0.5") if n % 4 == 0 else 0)
 
 
 def _person(session, made: Seeded, installation_id: str, sub: str, name: str, now) -> str:

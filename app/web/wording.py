@@ -13,6 +13,7 @@ from decimal import Decimal
 from typing import Literal, Protocol
 from zoneinfo import ZoneInfo
 
+from babel import Locale
 from babel.dates import format_date, format_time, format_timedelta
 from babel.lists import format_list
 from babel.numbers import format_decimal
@@ -66,9 +67,15 @@ def install(app: Flask) -> None:
         app.add_template_filter(fmt)
 
 
+def _locale() -> Locale:
+    """The reader's language; plain English is written as most of the world writes it."""
+    found = get_locale() or Locale("en")
+    return Locale("en", "GB") if found == Locale("en") else found
+
+
 def number(value: Decimal | int | float) -> str:
     """A number as the reader writes it, at most two decimals."""
-    return str(format_decimal(value, format="#,##0.##", locale=get_locale()))
+    return str(format_decimal(value, format="#,##0.##", locale=_locale()))
 
 
 def percent(value: Decimal) -> str:
@@ -78,12 +85,12 @@ def percent(value: Decimal) -> str:
 
 def day_in(value: datetime, zone: ZoneInfo) -> str:
     """A date written out, in ``zone``."""
-    return str(format_date(value.astimezone(zone).date(), format="long", locale=get_locale()))
+    return str(format_date(value.astimezone(zone).date(), format="long", locale=_locale()))
 
 
 def moment_in(value: datetime, zone: ZoneInfo) -> str:
     """Date and time of day, in ``zone``."""
-    clock = format_time(value, format="short", tzinfo=zone, locale=get_locale())
+    clock = format_time(value, format="short", tzinfo=zone, locale=_locale())
     return _("%(day)s at %(time)s", day=day_in(value, zone), time=clock)
 
 
@@ -92,12 +99,12 @@ def ago(value: datetime, now: datetime) -> str:
     gone = value - now
     if abs(gone.total_seconds()) < 60:
         return _("just now")
-    return str(format_timedelta(gone, add_direction=True, locale=get_locale()))
+    return str(format_timedelta(gone, add_direction=True, locale=_locale()))
 
 
 def listed(parts: Sequence[str | Markup], style: Literal["standard", "or"] = "standard") -> Markup:
     """``a, b and c`` in the reader's language; what is not Markup is escaped."""
-    pattern = format_list(["%s"] * len(parts), style=style, locale=get_locale())
+    pattern = format_list(["%s"] * len(parts), style=style, locale=_locale())
     return escape(pattern) % tuple(parts)
 
 

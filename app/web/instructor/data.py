@@ -62,17 +62,22 @@ class Seen:
         return self.run is not None and self.run.state in ("waiting", "running")
 
 
+def _learns(course_id: str) -> ColumnElement[bool]:
+    """Enrolments of people who learn in the course now; preview users left out."""
+    return (
+        (Enrolment.course_id == course_id)
+        & (Enrolment.role == "learner")
+        & (Enrolment.state == "active")
+        & Person.is_test.is_(False)
+    )
+
+
 def enrolled(course_id: str) -> Select[str]:
-    """Ids of the people who learn in the course now; preview users left out."""
+    """Ids of the people who learn in the course now."""
     return (
         select(Enrolment.person_id)
         .join(Person, Person.id == Enrolment.person_id)
-        .where(
-            Enrolment.course_id == course_id,
-            Enrolment.role == "learner",
-            Enrolment.state == "active",
-            Person.is_test.is_(False),
-        )
+        .where(_learns(course_id))
     )
 
 
@@ -114,7 +119,7 @@ def assessments(
 def titles(session: Session, course_id: str) -> dict[str, str]:
     """Assessment id to title, those that are gone from the LMS included."""
     query = select(Assessment.id, Assessment.title).where(Assessment.course_id == course_id)
-    return dict(session.execute(query).tuples().all())
+    return dict(session.execute(query).all())
 
 
 def badges(session: Session, course_id: str) -> list[BadgeLine]:
@@ -164,7 +169,7 @@ def earned(session: Session, course_id: str) -> dict[str, int]:
         .where(Award.course_id == course_id, Award.state.in_(LIVING))
         .group_by(Award.achievement_id)
     )
-    return dict(session.execute(query).tuples().all())
+    return dict(session.execute(query).all())
 
 
 def _close(session: Session, course_id: str) -> dict[str, int]:
@@ -176,7 +181,7 @@ def _close(session: Session, course_id: str) -> dict[str, int]:
         .where(Decision.person_id.in_(enrolled(course_id)))
         .group_by(Decision.rule_id)
     )
-    return dict(session.execute(query).tuples().all())
+    return dict(session.execute(query).all())
 
 
 def _count(session: Session, query: Select[Any]) -> int:
@@ -264,13 +269,15 @@ def people(session: Session, course_id: str, find: str) -> tuple[list[PersonRow]
     )
     query = (
         select(Person, func.coalesce(awards.c.n, 0), Enrolment.launched_at)
-        .join(Enrolment, (Enrolment.person_id == Person.id) & (Enrolment.course_id == course_id))
+        .join(Enrolment, Enrolment.person_id == Person.id)
         .outerjoin(awards, awards.c.person_id == Person.id)
-        .where(Person.id.in_(enrolled(course_id)))
+        .where(_learns(course_id))
     )
+    wanted = enrolled(course_id)
     if find:
-        query = query.where(Person.name.icontains(find, autoescape=True))
-    page = page_of(_count(session, query.with_only_columns(Person.id)))
+        named = Person.name.icontains(find, autoescape=True)
+        query, wanted = query.where(named), wanted.where(named)
+    page = page_of(_count(session, wanted))
     query = query.order_by(*by_name()).limit(page.per).offset(page.offset)
     rows = [
         PersonRow(person, earned, launched is not None)
@@ -327,7 +334,7 @@ def award_counts(session: Session, course_id: str) -> dict[str, int]:
     query = (
         select(Award.state, func.count()).where(Award.course_id == course_id).group_by(Award.state)
     )
-    return dict(session.execute(query).tuples().all())
+    return dict(session.execute(query).all())
 
 
 def awards(

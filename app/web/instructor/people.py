@@ -23,7 +23,7 @@ from app.web.paging import Page, page_of
 from app.web.session import campus
 
 FIND_LENGTH = 100
-GROUPS: tuple[Standing, ...] = ("close", "earned", "others")
+GROUPS: tuple[Standing, ...] = ("earned", "close", "others")
 
 
 @bp.get("/learners")
@@ -56,7 +56,7 @@ class Standings:
 def standings(course_id: str, achievement_id: str) -> Response:
     """Who reaches the badge, who is one step away, and why not the others."""
     asked = request.args.get("group", "")
-    group: Standing = next((key for key in GROUPS if key == asked), GROUPS[0])
+    group: Standing = next((key for key in GROUPS if key == asked), "close")
     with campus().db.reading() as session:
         around = frame(session, course_id)
         found = badges.draft(session, course_id, achievement_id)
