@@ -65,14 +65,28 @@ def teacher(stage: Stage) -> int:
 # --- the administrator and the operator ------------------------------------------------------
 
 
-def connect_lms(stage: Stage) -> None:
-    """Invite, register and approve: what the two administrators do once."""
+def connect_lms(stage: Stage, operator: Visitor) -> None:
+    """Invite, register and approve: what the two administrators do once.
+
+    Some platforms tell a tool about its deployment only by the first launch, so the teacher knocks
+    once before the operator approves the second time.
+    """
     address = stage.command("platform", "invite", "--lms", stage.lms)
     with browser(stage) as visitor:
         visitor.become(stage.lms, administrator(stage))
         must(visitor.register(stage.lms, address))
-    platform_id = stage.command("platform", "list").split()[0]
-    stage.command("platform", "approve", platform_id)
+        approve_everything(stage, operator)
+        visitor.become(stage.lms, teacher(stage))
+        visitor.launch(stage.lms, course(stage)["id"])
+        approve_everything(stage, operator)
+
+
+def approve_everything(stage: Stage, operator: Visitor) -> None:
+    """Press every "Approve" on the operator's page of platforms."""
+    page = must(operator.get(stage.public + "/operator/platforms"))
+    while any(button.label == "Approve" for form in page.forms for button in form.buttons):
+        must(operator.submit("Approve"))
+        page = must(operator.get(stage.public + "/operator/platforms"))
 
 
 def connect_sis(stage: Stage, operator: Visitor) -> None:

@@ -16,9 +16,9 @@ def open_campus(stage: Stage) -> str:
     stage.start_lms()
     stage.start_sis()
     stage.start_tassel()
-    people.connect_lms(stage)
     visitor = people.operator(stage)
     try:
+        people.connect_lms(stage, visitor)
         people.connect_sis(stage, visitor)
     finally:
         visitor.close()

@@ -61,8 +61,8 @@ class Story:
             self.stage.start_sis()
             self.stage.start_tassel()
         with self._step("connect"):
-            people.connect_lms(self.stage)
             operator = people.operator(self.stage)
+            people.connect_lms(self.stage, operator)
             people.connect_sis(self.stage, operator)
         api = Api(self.stage)
         try:
