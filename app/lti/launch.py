@@ -35,6 +35,7 @@ __all__ = ["LaunchContext", "Login", "begin_login", "finish_launch"]
 LEEWAY = timedelta(seconds=60)
 OLDEST = timedelta(minutes=10)
 MAX_ID = 300
+YEAR_9999 = 253_402_300_800
 
 
 @dataclass(frozen=True)
@@ -158,7 +159,7 @@ def _check_times(claims: Mapping[str, Any], now: datetime) -> None:
 def _seconds(claims: Mapping[str, Any], name: str) -> float:
     """A time claim in seconds since 1970; LaunchRefused when it is missing or no number."""
     found = claims.get(name)
-    if isinstance(found, bool) or not isinstance(found, int | float):
+    if isinstance(found, bool) or not isinstance(found, int | float) or not 0 <= found < YEAR_9999:
         raise LaunchRefused(
             "token-without-time",
             "The launch does not say when it was made and until when it holds.",

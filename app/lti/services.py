@@ -7,6 +7,7 @@ here opens a transaction around them. What an LMS does otherwise stands in ``lti
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -39,6 +40,8 @@ from app.secrets import SecretBox
 __all__ = ["AgsResult", "LineItem", "LtiServices", "Member"]
 
 MAX_PAGES = 2000
+_ABOUT_PEOPLE = re.compile("user|learner|student|person|enrol", re.IGNORECASE)
+"""A 404 for a score means that the column is gone, unless it speaks of the person."""
 _MANAGE = (LINE_ITEM_SCOPE, LINE_ITEM_READ_SCOPE)
 
 
@@ -248,7 +251,13 @@ def _refusal(platform: Registered, answer: Response) -> UpstreamError:
     """What a refused request means, and who can do something about it."""
     status, name = answer.status, platform.name
     if platform.lms.is_throttled(status, answer.headers, answer.text):
-        return _error("lti-throttled", f"{name} asks Tassel to slow down.", platform, answer)
+        return _error(
+            "lti-throttled",
+            f"{name} asks Tassel to slow down.",
+            platform,
+            answer,
+            fix="Tassel waits and goes on by itself.",
+        )
     if status in (401, 403):
         return _error(
             "lti-not-allowed",
@@ -287,7 +296,7 @@ def _score_refusal(platform: Registered, answer: Response) -> UpstreamError:
             answer,
             fix="Tassel reads the grade again before it sends another.",
         )
-    if answer.status == 404 and "line" in answer.text.lower():
+    if answer.status == 404 and not _ABOUT_PEOPLE.search(answer.text):
         return _refusal(platform, answer)
     return _error(
         "ags-user-refused",
@@ -318,6 +327,7 @@ def _error(
     permanent: bool = False,
     fix: str = "",
 ) -> UpstreamError:
+    wait = answer.headers.get("Retry-After", "")
     return UpstreamError(
         code,
         message,
@@ -325,5 +335,6 @@ def _error(
         permanent=permanent,
         fix=fix,
         status=answer.status,
+        retry_after=float(wait) if wait.isdigit() else None,
         body=answer.text,
     )

@@ -17,6 +17,7 @@ from sqlalchemy.exc import IntegrityError
 from app.db import Database
 from app.errors import UpstreamError
 from app.http import HttpClient, Response
+from app.lti import wire
 from app.lti.keys import ALGORITHM, KeyCache, signing_key
 from app.lti.platforms import Lms
 from app.models import AccessToken
@@ -25,6 +26,7 @@ from app.secrets import SecretBox, new_token
 LEEWAY = timedelta(seconds=60)
 ASSERTION_LIFE = timedelta(seconds=60)
 DEFAULT_LIFE = 300.0
+LONGEST_LIFE = 86_400.0
 _JWT_BEARER = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
 
@@ -135,7 +137,7 @@ def _read(
     platform: Registered, answer: Response, scopes: str, now: datetime
 ) -> tuple[str, datetime]:
     """Token and expiry out of the answer, whatever media type it came under."""
-    body = answer.json()
+    body = wire.decoded(answer)
     token = body.get("access_token") if isinstance(body, dict) else None
     if not isinstance(token, str) or not token.isascii():
         raise UpstreamError(
@@ -151,11 +153,9 @@ def _read(
     missing = set(scopes.split()) - set(granted.split()) if isinstance(granted, str) else set()
     if missing:
         raise _missing_scope(platform, sorted(missing))
-    try:
-        life = float(body.get("expires_in", DEFAULT_LIFE))
-    except (TypeError, ValueError):
-        life = DEFAULT_LIFE
-    return token, now + timedelta(seconds=max(0.0, min(life, 86_400.0)))
+    life = wire.number_of(body.get("expires_in"))
+    seconds = DEFAULT_LIFE if life is None else float(life)
+    return token, now + timedelta(seconds=min(max(seconds, 0.0), LONGEST_LIFE))
 
 
 def _missing_scope(platform: Registered, scopes: Sequence[str]) -> UpstreamError:

@@ -69,6 +69,12 @@ def launch() -> ResponseReturnValue:
     name = cookie_name(form.get("state", ""))
     binding = request.cookies.get(name)
     found = finish_launch(here.db, here.http, here.settings, form, binding, here.clock())
+    if found.deep_linking is not None:
+        raise LaunchRefused(
+            "nothing-to-select",
+            "Tassel has nothing to choose from here.",
+            fix="Add Tassel to the course without selecting content: it opens on the course's badges.",
+        )
     answer = admit(enter(here, found), found)
     answer.delete_cookie(
         name, path="/", secure=True, httponly=True, samesite="None", partitioned=True

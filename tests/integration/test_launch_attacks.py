@@ -218,6 +218,19 @@ def test_incomplete_token_is_refused(here: Rig, kind: str) -> None:
     assert refusal.value.code == "bad-message"
 
 
+@pytest.mark.parametrize("value", [True, "tomorrow", 1e300, 10**400, -1, [1]])
+def test_time_without_sense_is_refused(here: Rig, value: object) -> None:
+    with pytest.raises(LaunchRefused) as refusal:
+        here.launch(claims={"exp": value})
+    assert refusal.value.code == "token-without-time"
+
+
+def test_nan_is_no_time() -> None:
+    """A comparison with NaN is never true, so it must not get as far as one."""
+    with pytest.raises(LaunchRefused):
+        launch._seconds({"exp": float("nan")}, "exp")
+
+
 def test_state_dies_after_ten_minutes(here: Rig) -> None:
     with pytest.raises(LaunchRefused) as refusal:
         late(here)

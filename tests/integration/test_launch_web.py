@@ -127,6 +127,12 @@ def test_launches_at_once_do_not_take_each_others_proof(here: Rig) -> None:
     assert tab.send("GET", urlsplit(learning.headers["Location"]).path).status_code == 200
 
 
+def test_content_selection_says_what_to_do_instead(here: Rig) -> None:
+    tab = Tab(here)
+    answer = tab.finish(tab.login(), message_type="LtiDeepLinkingRequest", person=8)
+    assert (answer.status_code, "nothing-to-select" in answer.text) == (400, True)
+
+
 def test_browser_without_cookies_is_told_what_to_do(here: Rig) -> None:
     tab = Tab(here)
     asked = tab.login()

@@ -13,6 +13,9 @@ from flask_limiter import Limiter
 from flask_limiter.util import get_remote_address
 
 LIMITS: Final = {
+    "lti.login": "3000 per minute",
+    "lti.register": "30 per minute",
+    "lti.register_confirm": "10 per minute",
     "operator.enter": "30 per minute",
     "operator.enter_confirm": "10 per minute",
     "public.badge": "120 per minute",
