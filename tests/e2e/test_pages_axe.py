@@ -1,0 +1,269 @@
+"""Every page of a course in a real Chromium: axe in light and dark, no overflow at 320 pixels,
+nothing that the content policy refuses, and the live parts alive."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from playwright.sync_api import Browser, Page, sync_playwright
+from sqlalchemy import select
+from werkzeug.serving import make_server
+
+from app.models import Award, CollectRun, Person
+from app.pipeline import award as awarding
+from app.pipeline import revoke
+from app.web.access import TABLE
+from tests.course_seed import Seeded, make_badge, seed, token_for
+
+AXE = Path(__file__).parents[2] / "node_modules/axe-core/axe.min.js"
+HTMX = Path(__file__).parents[2] / "app/web/static/vendor/htmx.min.js"
+TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+ARGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    chromium = shutil.which("chromium")
+    for name, there in (
+        ("chromium", chromium),
+        (str(AXE), AXE.exists()),
+        (str(HTMX), HTMX.exists()),
+    ):
+        if not there:
+            if os.environ.get("CI") == "true":
+                pytest.fail(f"{name} is missing")
+            pytest.skip(f"{name} is not installed")
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=chromium, args=ARGS)
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def made(campus) -> Seeded:
+    """A course in which every state of a badge and of an award occurs."""
+    made = seed(campus)
+    make_badge(made)
+    make_badge(made, "Data literacy, level 2", publish=False, clauses=2)
+    for batch in awarding.claim(campus):
+        awarding.run(campus, batch.ids)
+    with campus.db.transaction() as session:
+        awards = session.scalars(select(Award).where(Award.state == "issued")).all()
+        awards[0].state = "needs_recipient"
+    revoke.revoke(campus, awards[1].id, "The test was repeated.", "person:x")
+    return made
+
+
+@pytest.fixture
+def server(app: Flask) -> Iterator[str]:
+    """The application on a free port of this machine."""
+    running = make_server("127.0.0.1", 0, app, threaded=True)
+    thread = threading.Thread(target=running.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{running.server_port}"
+    running.shutdown()
+    thread.join()
+    running.server_close()
+
+
+def opened(browser: Browser, made: Seeded, person: str, role: str, **options: object) -> Page:
+    """A tab of somebody who has come in; what the console complains about is kept."""
+    context = browser.new_context(**options)
+    context.set_extra_http_headers({"Authorization": f"Bearer {token_for(made, person, role)}"})
+    page = context.new_page()
+    page.complaints = []  # type: ignore[attr-defined]
+    page.on("console", lambda said: _note(page, said.type, said.text))
+    page.on("pageerror", lambda error: page.complaints.append(str(error)))  # type: ignore[attr-defined]
+    return page
+
+
+def _note(page: Page, kind: str, text: str) -> None:
+    if kind in ("error", "warning"):
+        page.complaints.append(text)  # type: ignore[attr-defined]
+
+
+def staff_pages(made: Seeded) -> dict[str, str]:
+    """Endpoint to path; the award is one of each state in turn."""
+    with made.campus.db.reading() as session:
+        award = session.scalars(select(Award).where(Award.state == "issued")).all()[0]
+        achievement = award.achievement_id
+    badge, one = f"/badges/{achievement}", f"/awards/{award.id}"
+    return {
+        "home": "",
+        "new": "/badges/new",
+        "badge": badge,
+        "look": f"{badge}/look",
+        "confirm": f"{badge}/publish",
+        "confirm_removal": f"{badge}/remove",
+        "standings": f"{badge}/learners",
+        "learners": "/learners",
+        "awards": "/awards",
+        "award": one,
+        "confirm_revocation": f"{one}/revoke",
+        "competencies": "/competencies",
+        "settings": "/settings",
+    }
+
+
+def check(page: Page, address: str, where: str) -> None:
+    """Axe finds nothing, the page is not wider than the window, the policy refuses nothing."""
+    answer = page.goto(address)
+    assert answer
+    assert answer.status == 200, where
+    page.wait_for_load_state("networkidle")
+    wide = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
+    assert wide <= 0, f"{where} is {wide} pixels wider than the window"
+    page.evaluate(AXE.read_text("utf-8"))
+    found = page.evaluate("tags => axe.run({runOnly: tags})", TAGS)
+    problems = [
+        (item["id"], [node["html"][:120] for node in item["nodes"]]) for item in found["violations"]
+    ]
+    assert problems == [], where
+    assert len(found["passes"]) > 10, "axe has looked at something"
+    assert page.complaints == [], where  # type: ignore[attr-defined]
+
+
+MODES = pytest.mark.parametrize(
+    ("width", "scheme"), [(1180, "light"), (320, "dark")], ids=["wide-light", "narrow-dark"]
+)
+OTHER_MODES = pytest.mark.parametrize(
+    ("width", "scheme"), [(320, "light"), (1180, "dark")], ids=["narrow-light", "wide-dark"]
+)
+
+
+def size(width: int) -> dict[str, int]:
+    return {"width": width, "height": 860}
+
+
+@MODES
+def test_staff_pages(browser: Browser, made: Seeded, server: str, width: int, scheme: str) -> None:
+    page = opened(
+        browser, made, made.teacher, "instructor", viewport=size(width), color_scheme=scheme
+    )
+    for name, path in staff_pages(made).items():
+        check(page, f"{server}/courses/{made.course_id}{path}", f"{name} {width} {scheme}")
+    page.context.close()
+
+
+@OTHER_MODES
+def test_the_main_staff_pages_in_the_other_colours(
+    browser: Browser, made: Seeded, server: str, width: int, scheme: str
+) -> None:
+    page = opened(
+        browser, made, made.teacher, "instructor", viewport=size(width), color_scheme=scheme
+    )
+    paths = staff_pages(made)
+    for name in ("home", "badge", "look", "standings", "awards", "award"):
+        check(page, f"{server}/courses/{made.course_id}{paths[name]}", f"{name} {width} {scheme}")
+    page.context.close()
+
+
+@MODES
+def test_learner_pages(
+    browser: Browser, made: Seeded, server: str, width: int, scheme: str
+) -> None:
+    with made.campus.db.reading() as session:
+        awards = {row.state: row for row in session.scalars(select(Award))}
+        have = set(session.scalars(select(Award.person_id)))
+    options = {"viewport": size(width), "color_scheme": scheme}
+    assert set(awards) == {"issued", "needs_recipient", "revoked"}
+    for state, award in awards.items():
+        page = opened(browser, made, award.person_id, "learner", **options)
+        base = f"{server}/courses/{made.course_id}/me"
+        for path in ("", f"/badges/{award.id}", "/settings"):
+            check(page, base + path, f"learner {state}{path} {width} {scheme}")
+        page.context.close()
+    other = next(person for person in made.learners if person not in have)
+    page = opened(browser, made, other, "learner", **options)
+    check(page, f"{server}/courses/{made.course_id}/me", f"learner in progress {width} {scheme}")
+    page.context.close()
+
+
+def test_every_page_of_the_course_is_among_those_checked(app: Flask, made: Seeded) -> None:
+    """A new page has to be added above."""
+    parts = {"drawn", "uploaded", "run"}
+    getters = {
+        rule.endpoint.removeprefix("instructor.")
+        for rule in app.url_map.iter_rules()
+        if rule.endpoint.startswith("instructor.") and "GET" in (rule.methods or ())
+    }
+    assert getters - parts == set(staff_pages(made))
+    assert {"learner.home", "learner.badge", "learner.settings"} <= set(TABLE)
+
+
+def test_the_words_follow_the_table_while_one_types(
+    browser: Browser, made: Seeded, server: str
+) -> None:
+    page = opened(browser, made, made.teacher, "instructor", viewport=size(1180))
+    page.goto(f"{server}/courses/{made.course_id}{staff_pages(made)['badge']}")
+    words = page.locator("#words")
+    before = words.inner_text()
+    assert "70" in before
+    page.locator("#mark-0").fill("10")
+    page.locator("#mark-0").press("Tab")
+    page.wait_for_function(
+        "before => document.querySelector('#words').innerText !== before", arg=before
+    )
+    assert "10\N{NO-BREAK SPACE}% in Quiz 3" in words.inner_text()
+    assert "pass mark 10" in (page.locator("#outcome svg .mark-text").text_content() or "")
+    assert re.fullmatch(r"\d+ of 30", page.locator("#reach-0").inner_text())
+    assert page.complaints == []  # type: ignore[attr-defined]
+    page.context.close()
+
+
+def test_a_reading_shows_its_progress_and_then_the_new_numbers(
+    browser: Browser, made: Seeded, server: str
+) -> None:
+    with made.campus.db.transaction() as session:
+        run = session.scalars(select(CollectRun)).one()
+        run.state, run.done, run.total = "running", 3, 12
+    page = opened(browser, made, made.teacher, "instructor", viewport=size(1180))
+    page.goto(f"{server}/courses/{made.course_id}")
+    page.get_by_text("3 of 12 columns read").wait_for()
+    with made.campus.db.transaction() as session:
+        run = session.scalars(select(CollectRun)).one()
+        run.state, run.done = "done", 12
+        session.get_one(Person, made.teacher).name = "unchanged"
+    page.get_by_role("button", name="Refresh now").wait_for()
+    assert page.locator("#run").count() == 0
+    assert page.complaints == []  # type: ignore[attr-defined]
+    page.context.close()
+
+
+def test_a_refused_form_moves_the_focus_to_its_errors(
+    browser: Browser, made: Seeded, server: str
+) -> None:
+    page = opened(browser, made, made.teacher, "instructor", viewport=size(1180))
+    page.goto(f"{server}/courses/{made.course_id}/badges/new")
+    page.locator("#name").fill("x")
+    page.get_by_role("button", name="Go on").click()
+    page.locator("#errors").wait_for()
+    assert page.evaluate("document.activeElement.id") == "errors"
+    page.locator("#errors a").click()
+    assert page.evaluate("document.activeElement.id") == "name"
+    page.context.close()
+
+
+def test_a_whole_badge_without_a_script(browser: Browser, made: Seeded, server: str) -> None:
+    page = opened(
+        browser, made, made.teacher, "instructor", viewport=size(700), java_script_enabled=False
+    )
+    page.goto(f"{server}/courses/{made.course_id}/badges/new")
+    page.locator("#name").fill("Plain badge")
+    page.get_by_role("button", name="Go on").click()
+    page.locator("#competency-0").select_option(made.competencies[0])
+    page.locator("#mark-0").fill("30")
+    page.get_by_role("button", name="Publish", exact=True).click()
+    page.get_by_role("heading", name="What publishing does").wait_for()
+    page.get_by_role("button", name="Publish", exact=True).click()
+    page.get_by_text("Published. Tassel reads the grades again").wait_for()
+    page.context.close()
