@@ -88,11 +88,11 @@ def _secrets(box: SecretBox, connection: Connection) -> Mapping[str, str]:
 
 
 TARGETS: dict[str, TargetKind] = {
-    COURSE: TargetKind("Course column", _course, batch=200, chunk=100),
+    COURSE: TargetKind("Course column", _course, batch=200, chunk=50),
     MAIL: TargetKind("Mail", _mail, batch=100, chunk=20),
     **{
         kind: TargetKind(
-            adapter.label, _sis(adapter), batch=500, chunk=500 if kind.endswith("csv") else 100
+            adapter.label, _sis(adapter), batch=500, chunk=500 if kind.endswith("csv") else 50
         )
         for kind, adapter in ADAPTERS.items()
     },

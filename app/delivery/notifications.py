@@ -132,7 +132,9 @@ class MailTarget:
         except (OSError, smtplib.SMTPException) as error:
             why = trouble(error)
             for delivery_id, _ in ready:
-                outcomes.setdefault(delivery_id, why)
+                if delivery_id not in outcomes:
+                    outcomes[delivery_id] = why
+                    why = replace(why, tried=False)
         return outcomes
 
     def _one(self, smtp: smtplib.SMTP, delivery_id: str, facts: AwardFacts) -> Outcome:

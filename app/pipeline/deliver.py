@@ -10,6 +10,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import structlog
@@ -165,10 +166,11 @@ def run(campus: Campus, ids: Sequence[str]) -> None:
             part = items[start : start + chunk]
             outcomes = _send(target, part)
             write(campus, connection.id, part, outcomes)
-            if any(outcome.attention for outcome in outcomes.values()):
+            why = next((o for o in outcomes.values() if o.attention or not o.tried), None)
+            if why is not None:
                 rest = items[start + chunk :]
-                why = next(o for o in outcomes.values() if o.attention)
-                write(campus, connection.id, rest, dict.fromkeys(_ids(rest), why))
+                left = replace(why, kind="later", tried=False)
+                write(campus, connection.id, rest, dict.fromkeys(_ids(rest), left))
                 return
 
 
@@ -299,7 +301,7 @@ def _take_back(session: Session, rows: Sequence[Delivery], now: datetime) -> Non
             row.fix, row.who = "Look into the log of the worker.", "the operator of this server"
         else:
             row.state = "waiting"
-            row.next_at = now + timedelta(seconds=0 if died < 4 else min(60, 2 ** (died - 3)))
+            row.next_at = now + timedelta(seconds=max(0, min(5, died - 3)))
 
 
 def _deaths(session: Session, ids: Sequence[str]) -> dict[str, int]:
