@@ -172,6 +172,8 @@ class DeliveryList(Strict):
 class IdempotencyHeaders(BaseModel):
     """Headers of a write."""
 
+    model_config = ConfigDict(populate_by_name=True)
+
     idempotency_key: str | None = Field(
         None,
         alias="Idempotency-Key",
