@@ -35,7 +35,12 @@ LAUNCH_COOKIE = "__Host-tassel-launch-"
 @bp.errorhandler(LaunchRefused)
 @bp.errorhandler(UpstreamError)
 def refused(error: AppError) -> ResponseReturnValue:
-    """Why somebody did not get in, what to do and who can."""
+    """Why somebody did not get in, what to do and who can.
+
+    Any site may frame this page: an LMS that is not approved yet must be able to show it, and there
+    is nothing on it to click.
+    """
+    g.extra_framers = ("*",)
     status = 502 if isinstance(error, UpstreamError) else 400
     return render_template("lti/refused.html", error=error), status
 
@@ -103,7 +108,7 @@ def register(token: str) -> ResponseReturnValue:
     _frame_for(token)
     asked = {name: request.args.get(name, "") for name in _ASKED}
     if not asked["openid_configuration"]:
-        return render_template("lti/register_how.html", url=request.base_url)
+        return render_template("lti/register_how.html", url=here.settings.public_url + request.path)
     seen = registration.preview(here.db, here.http, token, **asked, now=now)
     return render_template("lti/register.html", seen=seen, asked=asked, token=token)
 
@@ -141,6 +146,7 @@ def config() -> ResponseReturnValue:
     """The addresses for setting Tassel up by hand, and the custom fields for each LMS."""
     return render_template(
         "lti/config.html",
+        base=campus().settings.public_url,
         addresses=metadata.addresses(campus().settings),
         platforms=list(LMS.values()),
         scopes=metadata.supported_scopes({}),

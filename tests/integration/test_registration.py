@@ -83,6 +83,8 @@ def test_whole_way_with_the_deployment_in_the_answer(moodle: Stage) -> None:
     moodle.browser.become(moodle.lms.url, TEACHER)
     refused = moodle.browser.launch(moodle.lms.url, 3)
     assert (refused.status, "platform-pending" in refused.text) == (400, True)
+    framers = refused.headers["Content-Security-Policy"].rpartition("frame-ancestors")[2]
+    assert "*" in framers.split(), "an LMS that is not approved yet must be able to show this"
     moodle.approve(platform.id)
     assert "/courses/" in moodle.browser.launch(moodle.lms.url, 3).url
 
