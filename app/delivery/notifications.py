@@ -187,8 +187,8 @@ def _texts(gettext: Translate) -> list[str]:
             " download it. The page is: %(page)s"
         ),
         gettext(
-            "You can turn these messages off on the same page. This message was sent"
-            " automatically; answers are not read."
+            "You can turn these messages off on the same page, under Settings. This message was"
+            " sent automatically; answers are not read."
         ),
     ]
 

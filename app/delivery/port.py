@@ -69,7 +69,7 @@ class AwardFacts:
 
     ``learner_sis_id`` and ``class_sis_id`` are the SIS's own ids, ``lms_user_id`` the LTI ``sub``;
     ``credential_url`` is the public page, present only while the learner shares it; ``page_url``
-    is the page of the course, which opens only for somebody who came from the LMS.
+    is the learner's own page in the course, which opens only for somebody who came from the LMS.
     """
 
     award_id: str

@@ -26,6 +26,7 @@ from app.pipeline.campus import Batch, Campus
 from app.pipeline.outbox import (
     drop,
     ensure_mail,
+    mended,
     queue,
     queue_revocations,
     release_held,
@@ -42,7 +43,6 @@ __all__ = [
     "queue_revocations",
     "reap",
     "release",
-    "release_held",
     "retry",
     "retry_all",
     "run",
@@ -263,16 +263,20 @@ def _kept_leased(campus: Campus, ids: Sequence[str]) -> Iterator[None]:
 
 
 def reap(campus: Campus) -> int:
-    """Rows whose lease has passed become due again; returns how many."""
+    """What can move again does: rows whose lease has passed and rows that were held for a fact
+    which is known by now. Returns how many.
+    """
     now = campus.clock()
     passed = select(Delivery).where(Delivery.state == "sending", Delivery.lease_until <= now)
     with campus.db.reading() as session:
-        if not session.scalars(passed.limit(1)).first():
+        held = mended(session)
+        if not held and not session.scalars(passed.limit(1)).first():
             return 0
     with campus.db.transaction() as session:
         rows = session.scalars(passed.with_for_update(skip_locked=True)).all()
         _take_back(session, rows, now)
-        return len(rows)
+        release_held(session, held, now)
+        return len(rows) + len(held)
 
 
 def release(campus: Campus, ids: Sequence[str]) -> int:

@@ -78,7 +78,7 @@ def _facts(
         class_sis_id=row.class_id,
         credential_url=f"{public_url}/b/{token}" if token else None,
         competencies=tuple(_competency(entry, case_ids) for entry in version.alignments),
-        page_url=f"{public_url}/courses/{course.id}",
+        page_url=f"{public_url}/courses/{course.id}/me",
     )
 
 

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid5
 
-from sqlalchemy import select, update
+from sqlalchemy import and_, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from app import audit
@@ -28,7 +28,9 @@ from app.models import (
     Course,
     Delivery,
     Deployment,
+    Enrolment,
     Installation,
+    Learner,
     OptOut,
     Person,
     Platform,
@@ -251,11 +253,31 @@ def retry_all(campus: Campus, connection_id: str, actor: str) -> int:
     return len(ids)
 
 
-def release_held(session: Session, person_ids: Sequence[str], now: datetime) -> int:
-    """What was held for these people (a SIS id was missing) is due again; returns how many."""
-    awards = select(Award.id).where(Award.person_id.in_(person_ids))
-    held = _again(now).where(Delivery.state == "held", Delivery.award_id.in_(awards))
-    return len(session.scalars(held.returning(Delivery.id)).all())
+def mended(session: Session) -> Sequence[str]:
+    """Ids of the deliveries that were held for a fact which has come in since."""
+    student = func.coalesce(Person.sis_id, Learner.sis_id, "") != ""
+    facts = (
+        and_(Delivery.code == "no-sis-id", student),
+        and_(Delivery.code == "no-class-id", Enrolment.section_id.is_not(None)),
+        and_(Delivery.code == "no-address", func.coalesce(Person.email, "") != ""),
+    )
+    query = (
+        select(Delivery.id)
+        .join(Award, Award.id == Delivery.award_id)
+        .join(Person, Person.id == Award.person_id)
+        .join(Learner, Learner.id == Award.learner_id)
+        .outerjoin(
+            Enrolment,
+            (Enrolment.course_id == Award.course_id) & (Enrolment.person_id == Award.person_id),
+        )
+        .where(Delivery.state == "held", or_(*facts))
+    )
+    return session.scalars(query.limit(500)).all()
+
+
+def release_held(session: Session, ids: Sequence[str], now: datetime) -> None:
+    """Held deliveries are due again."""
+    session.execute(_again(now).where(Delivery.id.in_(ids), Delivery.state == "held"))
 
 
 def drop(campus: Campus, delivery_id: str, actor: str) -> None:
