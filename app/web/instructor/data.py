@@ -32,8 +32,6 @@ from app.web.paging import Page, page_of
 
 LIVING = ("waiting", "needs_recipient", "issued")
 """States of an award that counts as earned."""
-EVERYBODY = 1_000_000
-"""A limit above any course."""
 
 
 @dataclass(frozen=True)

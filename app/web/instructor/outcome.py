@@ -13,7 +13,6 @@ from sqlalchemy.orm import Session
 from app.mastery.rules import Reason, RuleDefinition
 from app.pipeline.preview import Preview, preview
 from app.web import charts, wording
-from app.web.instructor import data
 
 CLOSE_SHOWN = 5
 REASONS_SHOWN = 3
@@ -49,13 +48,14 @@ def outcome(
     shown: str,
 ) -> Outcome:
     """Evaluate ``definition`` for the whole course; ``shown`` names the assessment of the picture."""
-    found = preview(session, course_id, definition, limit=data.EVERYBODY)
-    close = found.lines[found.earn : found.earn + min(found.close, CLOSE_SHOWN)]
+    found = preview(session, course_id, definition, limit=CLOSE_SHOWN, group="close")
     return Outcome(
         sentence=wording.rule(definition.needs, definition.clauses, titles),
         preview=found,
         picture=_picture(found, definition, titles, shown),
-        close=[(line.name, reasons_in_words(line.decision.reasons, titles)) for line in close],
+        close=[
+            (line.name, reasons_in_words(line.decision.reasons, titles)) for line in found.lines
+        ],
     )
 
 

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from app.mastery.rules import Reason
 from app.pipeline import badges
 from app.pipeline.badges import BadgeDraft
-from app.pipeline.preview import preview
+from app.pipeline.preview import Preview, preview
 from app.web import charts, wording
 from app.web.course_page import Frame, frame, show
 from app.web.instructor import data
@@ -19,7 +19,7 @@ from app.web.instructor.badges import has_changes
 from app.web.instructor.blueprint import bp
 from app.web.instructor.data import Standing
 from app.web.instructor.outcome import reasons_in_words
-from app.web.paging import Page, page_of
+from app.web.paging import PER_PAGE, Page, asked_page, page_of
 from app.web.session import campus
 
 FIND_LENGTH = 100
@@ -84,18 +84,25 @@ def _standings(session: Session, around: Frame, found: BadgeDraft, group: Standi
     """From the decisions in force, or by trying a draft that has none yet."""
     if found.rule.state != "draft" and not has_changes(found):
         return _decided(session, around.id, found.rule.id, group)
-    everybody = preview(session, around.id, found.definition, limit=data.EVERYBODY)
-    sizes = {
-        "earned": everybody.earn,
-        "close": everybody.close,
-        "others": everybody.total - everybody.earn - everybody.close,
+    tried = _tried(session, around, found, group, asked_page())
+    sizes: dict[Standing, int] = {
+        "earned": tried.earn,
+        "close": tried.close,
+        "others": tried.total - tried.earn - tried.close,
     }
-    starts = {"earned": 0, "close": everybody.earn, "others": everybody.earn + everybody.close}
     page = page_of(sizes[group])
-    first = starts[group] + page.offset
-    last = min(first + page.per, starts[group] + sizes[group])
-    lines = [(line.name, line.decision.reasons) for line in everybody.lines[first:last]]
+    if page.number != asked_page():
+        tried = _tried(session, around, found, group, page.number)
+    lines = [(line.name, line.decision.reasons) for line in tried.lines]
     return Standings(**sizes, lines=lines, page=page)
+
+
+def _tried(
+    session: Session, around: Frame, found: BadgeDraft, group: Standing, number: int
+) -> Preview:
+    """One page of a group, as today's grades would have it."""
+    offset = (number - 1) * PER_PAGE
+    return preview(session, around.id, found.definition, limit=PER_PAGE, offset=offset, group=group)
 
 
 def _decided(session: Session, course_id: str, rule_id: str, group: Standing) -> Standings:
