@@ -1,0 +1,120 @@
+"""Every operator and public page in a real Chromium: axe, width, content policy, without a script."""
+
+from __future__ import annotations
+
+import pytest
+from flask import Flask
+from playwright.sync_api import Browser, Page
+from sqlalchemy import select
+
+from app.models import Issuer
+from app.pipeline.campus import Campus
+from app.web.operator import make_admin_link
+from tests import operator_seed
+from tests.e2e import test_pages_axe as course_pages
+from tests.e2e.test_pages_axe import check, size
+from tests.operator_seed import Lived
+
+browser, server = course_pages.browser, course_pages.server
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture
+def lived(campus: Campus) -> Lived:
+    return operator_seed.seed(campus, learners=24)
+
+
+def operator_pages(lived: Lived) -> dict[str, str]:
+    """Endpoint to path under /operator."""
+    with lived.campus.db.reading() as session:
+        issuer = session.scalars(select(Issuer.id)).one()
+    delivery = f"/deliveries/{lived.deliveries['dead']}"
+    connection = f"/connections/{lived.connection}"
+    award = f"/awards/{lived.awards[0]}"
+    return {
+        "home": "/",
+        "deliveries": "/deliveries",
+        "delivery": delivery,
+        "delivery_drop": f"{delivery}/drop",
+        "connections": "/connections",
+        "connection": connection,
+        "connection_edit": f"{connection}/edit",
+        "connection_new": "/connections/new/oneroster_csv",
+        "awards": "/awards",
+        "award": award,
+        "award_revoke": f"{award}/revoke",
+        "platforms": "/platforms",
+        "platform_register": "/platforms/register",
+        "issuers": "/issuers",
+        "issuer": f"/issuers/{issuer}",
+        "issuer_rotate": f"/issuers/{issuer}/rotate/ed25519",
+        "tokens": "/tokens",
+        "audit_log": "/audit?check=1",
+        "health": "/health",
+        "left": "/left",
+    }
+
+
+def opened(browser: Browser, **options: object) -> Page:
+    page = browser.new_context(**options).new_page()
+    page.complaints = []  # type: ignore[attr-defined]
+    page.on(
+        "console",
+        lambda said: page.complaints.append(said.text) if said.type == "error" else None,  # type: ignore[attr-defined]
+    )
+    return page
+
+
+def enter(page: Page, campus: Campus, server: str) -> None:
+    """By the link and its button, as people do."""
+    link = make_admin_link(campus, "Ada")
+    check(page, link.replace(campus.settings.public_url, server), "enter")
+    page.get_by_role("button", name="Open it in this browser").click()
+    page.get_by_role("heading", name="What needs you").wait_for()
+
+
+@pytest.mark.parametrize(
+    ("width", "scheme"), [(1180, "light"), (320, "dark")], ids=["wide-light", "narrow-dark"]
+)
+def test_operator_pages(
+    browser: Browser, lived: Lived, server: str, width: int, scheme: str
+) -> None:
+    page = opened(browser, viewport=size(width), color_scheme=scheme)
+    enter(page, lived.campus, server)
+    for name, path in operator_pages(lived).items():
+        check(page, f"{server}/operator{path}", f"{name} {width} {scheme}")
+    page.context.close()
+
+
+@pytest.mark.parametrize(
+    ("width", "scheme"), [(1180, "dark"), (320, "light")], ids=["wide-dark", "narrow-light"]
+)
+def test_public_pages(browser: Browser, lived: Lived, server: str, width: int, scheme: str) -> None:
+    page = opened(browser, viewport=size(width), color_scheme=scheme)
+    token = operator_seed.share_one(lived, show_name=True)
+    for path in (f"/b/{token}", "/issuers/campus", f"/achievements/{lived.badge}"):
+        check(page, server + path, f"{path} {width} {scheme}")
+    page.context.close()
+
+
+def test_every_operator_page_is_among_those_checked(app: Flask, lived: Lived) -> None:
+    """A new page has to be added above."""
+    getters = {
+        rule.endpoint.removeprefix("operator.")
+        for rule in app.url_map.iter_rules()
+        if rule.endpoint.startswith("operator.") and "GET" in (rule.methods or ())
+    }
+    assert getters - {"enter", "deliveries_csv"} == set(operator_pages(lived))
+
+
+def test_repairing_a_delivery_without_a_script(browser: Browser, lived: Lived, server: str) -> None:
+    page = opened(browser, viewport=size(700), java_script_enabled=False)
+    link = make_admin_link(lived.campus, "Ada").replace(lived.campus.settings.public_url, server)
+    page.goto(link)
+    page.get_by_role("button", name="Open it in this browser").click()
+    page.get_by_role("link", name="See them").first.click()
+    page.get_by_role("link", name="Open the delivery").last.click()
+    page.get_by_role("button", name="Retry now").click()
+    page.get_by_text("It is in the queue again.").wait_for()
+    page.context.close()
