@@ -131,14 +131,13 @@ def _facts(
     ).where(Result.assessment_id.in_(clauses))
     known: dict[tuple[Any, ...], _Fact] = {}
     found: defaultdict[str, dict[str, _Fact]] = defaultdict(dict)
-    for person, *key in session.connection().execute(query):
+    for person, assessment, raw, maximum, posted, excused in session.connection().execute(query):
         if person in people:
-            fact = known.get(tuple(key))
+            key = (assessment, raw, maximum, posted, excused)
+            fact = known.get(key)
             if fact is None:
-                assessment, raw, maximum, posted, excused = key
-                fact = _fact(clauses[assessment], raw, maximum, posted, excused)
-                known[tuple(key)] = fact
-            found[person][key[0]] = fact
+                fact = known[key] = _fact(clauses[assessment], raw, maximum, posted, excused)
+            found[person][assessment] = fact
     return found
 
 
