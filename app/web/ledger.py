@@ -8,11 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import pairwise
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Select, case, func, or_, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from app.models import AchievementVersion, Attempt, Award, Connection, Delivery, Learner, Person
 
@@ -46,12 +45,18 @@ class Line:
 
 
 def _base(*columns: Any) -> Select[Any]:
-    return (
+    return _awards(
         select(*columns)
         .select_from(Delivery)
         .join(Connection, Connection.id == Delivery.connection_id)
         .join(Award, Award.id == Delivery.award_id)
-        .join(
+    )
+
+
+def _awards(query: Select[Any]) -> Select[Any]:
+    """``query`` over awards, joined to what a ledger line says about them."""
+    return (
+        query.join(
             AchievementVersion,
             (AchievementVersion.achievement_id == Award.achievement_id)
             & (AchievementVersion.number == Award.achievement_version),
@@ -81,7 +86,8 @@ def conditions(wanted: Wanted) -> list[ColumnElement[bool]]:
     if wanted.find:
         pattern = f"%{_literal(wanted.find)}%"
         columns = (AchievementVersion.name, Person.sis_id, Learner.sis_id)
-        found.append(or_(*(column.ilike(pattern, escape="\\") for column in columns)))
+        said = or_(*(column.ilike(pattern, escape="\\") for column in columns))
+        found.append(Delivery.award_id.in_(_awards(select(Award.id)).where(said)))
     return found
 
 
@@ -92,20 +98,23 @@ def _literal(text: str) -> str:
 
 def count(session: Session, wanted: Wanted) -> int:
     """How many deliveries match."""
-    return session.scalar(_base(func.count(Delivery.id)).where(*conditions(wanted))) or 0
+    return session.scalar(select(func.count(Delivery.id)).where(*conditions(wanted))) or 0
 
 
 def lines(session: Session, wanted: Wanted, *, limit: int, offset: int) -> list[Line]:
     """One page: what needs somebody first, then the newest."""
     order = case((Delivery.state.in_(NEEDS_YOU), 0), else_=1)
-    query = (
-        _base(*_LINE)
+    chosen = (
+        select(Delivery.id)
         .where(*conditions(wanted))
         .order_by(order, Delivery.created_at.desc(), Delivery.id)
         .limit(limit)
         .offset(offset)
     )
-    return [Line(*row) for row in session.execute(query)]
+    ids = list(session.scalars(chosen))
+    rows = session.execute(_base(*_LINE).where(Delivery.id.in_(ids)))
+    found = {row[0].id: Line(*row) for row in rows}
+    return [found[name] for name in ids if name in found]
 
 
 def every(session: Session, wanted: Wanted) -> Iterator[Line]:
@@ -156,18 +165,24 @@ def _sum(condition: ColumnElement[bool]) -> ColumnElement[int]:
 
 def by_day(session: Session, midnights: list[datetime]) -> list[tuple[int, int]]:
     """(sent, refused attempts) of each day between two neighbours of ``midnights``."""
-    days = list(pairwise(midnights))
-    sent = session.execute(
-        select(*(_sum((Delivery.sent_at >= a) & (Delivery.sent_at < b)) for a, b in days)).where(
-            Delivery.sent_at >= midnights[0]
-        )
-    ).one()
-    refused = session.execute(
-        select(
-            *(_sum((Attempt.finished_at >= a) & (Attempt.finished_at < b)) for a, b in days)
-        ).where(Attempt.finished_at >= midnights[0], Attempt.outcome.in_(("never", "held")))
-    ).one()
-    return list(zip(sent, refused, strict=True))
+    sent = _per_day(session, Delivery.sent_at, midnights, Delivery.state == "sent")
+    refused = _per_day(
+        session, Attempt.finished_at, midnights, Attempt.outcome.in_(("never", "held"))
+    )
+    return [(sent.get(day, 0), refused.get(day, 0)) for day in range(len(midnights) - 1)]
+
+
+def _per_day(
+    session: Session,
+    at: InstrumentedAttribute[datetime | None],
+    midnights: list[datetime],
+    condition: ColumnElement[bool],
+) -> dict[int, int]:
+    """Number of the day to how many rows of it meet ``condition``."""
+    day = case(*((at < end, number) for number, end in enumerate(midnights[1:]))).label("day")
+    within = (at >= midnights[0], at < midnights[-1], condition)
+    rows = session.execute(select(day, func.count()).where(*within).group_by("day"))
+    return {row[0]: row[1] for row in rows}
 
 
 def stuck_connections(session: Session) -> list[str]:
