@@ -1,10 +1,11 @@
 """The work that happens by itself: which kinds there are, and how they are doing.
 
-The rows of the domain are the truth (outbox). A kind of work is four functions on them:
+The rows of the domain are the truth (outbox). A kind of work is five functions on them:
 
 ``claim(campus, limit)``    due rows become leased batches, committed before any work begins
 ``run(campus, ids)``        do the work of one batch; rows that are not leased any more are left alone
 ``reap(campus)``            rows whose lease has passed become due again
+``leased(campus)``          the rows that somebody works on, or lost on the way to the engine
 ``release(campus, ids)``    rows that a dead worker held become due again at once
 
 ``kinds`` is the table of them; ``run_until_idle`` calls them inline, as tests and the story do.

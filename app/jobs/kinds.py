@@ -28,15 +28,34 @@ class Kind:
     claim: Callable[[Campus, int], list[Batch]]
     run: Callable[[Campus, Sequence[str]], None]
     reap: Callable[[Campus], int]
+    leased: Callable[[Campus], list[str]]
     release: Callable[[Campus, Sequence[str]], int]
 
 
 KINDS: dict[str, Kind] = {
     kind.name: kind
     for kind in (
-        Kind("collect", "read", 50, collect.claim, collect.run, collect.reap, collect.release),
-        Kind("sign", "issue", 500, award.claim, award.run, award.reap, award.release),
-        Kind("send", "push", 500, deliver.claim, deliver.run, deliver.reap, deliver.release),
+        Kind(
+            "collect",
+            "read",
+            50,
+            collect.claim,
+            collect.run,
+            collect.reap,
+            collect.leased,
+            collect.release,
+        ),
+        Kind("sign", "issue", 500, award.claim, award.run, award.reap, award.leased, award.release),
+        Kind(
+            "send",
+            "push",
+            500,
+            deliver.claim,
+            deliver.run,
+            deliver.reap,
+            deliver.leased,
+            deliver.release,
+        ),
     )
 }
 

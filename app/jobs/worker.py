@@ -45,6 +45,8 @@ SWEEP_SECONDS = 5.0
 BEAT_SECONDS = 5.0
 PURGE_SECONDS = 3600.0
 KEEP_FINISHED = timedelta(days=1)
+KEEP_FAILED = timedelta(minutes=30)
+"""Longer than any lease: for so long the rows of a failed job are known to have failed."""
 
 _log = structlog.get_logger(__name__)
 _campus: Campus | None = None
@@ -81,6 +83,7 @@ class Worker:
         self._threads: list[threading.Thread] = []
         self._lock: IO[str] | None = None
         self._engine: Engine | None = None
+        self._doubtful: dict[str, set[str]] = {}
 
     def start(self) -> None:
         """Take the lock (SQLite), launch the engine, take back what the dead held, begin.
@@ -95,6 +98,9 @@ class Worker:
             deliver.ensure_mail(session, on, self._campus.clock())
         self._beat()
         self._launch()
+        if self._is_alone():
+            # Nothing can be on its way to the engine, so whatever it does not know is lost.
+            self._doubtful = self._unknown()
         self._sweep()
         for name, seconds, work in (
             ("beat", BEAT_SECONDS, self._beat),
@@ -202,6 +208,7 @@ class Worker:
             kind.reap(self._campus)
         if self._holds("reaper"):
             self._bury()
+            self._find_lost()
 
     def _bury(self) -> None:
         """Cancel the jobs of dead executors, which frees their partitions, and free their rows."""
@@ -216,6 +223,42 @@ class Worker:
             freed = KINDS[kind].release(self._campus, tuple(ids))
             _log.warning("dead-worker-job", kind=kind, rows=freed, executor=job.executor_id)
         self._forget_dead()
+
+    def _find_lost(self) -> None:
+        """Free rows that somebody leased and never handed to the engine: he died in between.
+
+        Handing over takes milliseconds, so what two sweeps in a row do not find there is lost.
+        """
+        unknown = self._unknown()
+        for name, ids in unknown.items():
+            lost = ids & self._doubtful.get(name, set())
+            if lost:
+                freed = KINDS[name].release(self._campus, sorted(lost))
+                _log.warning("lost-rows", kind=name, rows=freed)
+        self._doubtful = unknown
+
+    def _unknown(self) -> dict[str, set[str]]:
+        """Kind to the leased rows that no job of the engine is about.
+
+        The rows of a job that failed are known: they rest until their lease has passed.
+        """
+        leased = {name: set(kind.leased(self._campus)) for name, kind in KINDS.items()}
+        if not any(leased.values()):
+            return leased
+        failed_since = (datetime.now(UTC) - KEEP_FAILED).isoformat()
+        for job in (
+            *DBOS.list_workflows(status=["ENQUEUED", "PENDING"], queue_name=list(QUEUES)),
+            *DBOS.list_workflows(status="ERROR", completed_after=failed_since),
+        ):
+            if job.input is not None:
+                kind, ids = job.input["args"]
+                leased[kind] -= set(ids)
+        return leased
+
+    def _is_alone(self) -> bool:
+        with self._campus.db.reading() as session:
+            known = set(session.scalars(select(Heartbeat.executor_id)))
+        return self._alive(known) <= {self.executor_id}
 
     def _alive(self, executors: set[str]) -> set[str]:
         """Those that still run. On SQLite the exclusive lock says that it is only this one."""

@@ -92,6 +92,13 @@ def reap(campus: Campus) -> int:
     return 0
 
 
+def leased(campus: Campus) -> list[str]:
+    """Awards that are being signed."""
+    with campus.db.reading() as session:
+        query = select(Award.id).where(Award.state == "waiting", Award.lease_until > campus.clock())
+        return list(session.scalars(query))
+
+
 def release(campus: Campus, ids: Sequence[str]) -> int:
     """What a worker that is known to be dead held among ``ids`` can be claimed at once."""
     with campus.db.transaction() as session:

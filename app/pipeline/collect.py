@@ -34,7 +34,8 @@ from app.pipeline.roster import sync_roster
 
 log = structlog.get_logger()
 LEASE = timedelta(minutes=15)
-MAX_ATTEMPTS = 5
+MAX_ATTEMPTS = 10
+"""Workers that may die over one reading before it is given up (the next one is due anyway)."""
 RUNNING = ("waiting", "running")
 
 
@@ -107,32 +108,44 @@ def claim(campus: Campus, limit: int = 50) -> list[Batch]:
 
 
 def reap(campus: Campus) -> int:
-    """Give back runs whose worker died; after MAX_ATTEMPTS they are shown as failed."""
+    """Runs whose lease has passed wait again; returns how many."""
     now = campus.clock()
     with campus.db.transaction() as session:
         query = select(CollectRun).where(
             CollectRun.state == "running", CollectRun.lease_until < now
         )
         expired = list(session.scalars(query.with_for_update(skip_locked=True)))
-        for run in expired:
-            run.lease_until = None
-            run.state = "waiting" if run.attempts < MAX_ATTEMPTS else "failed"
-            if run.state == "failed":
-                run.finished_at = now
-                run.problem = {
-                    "code": "collect-died",
-                    "message": "Reading this course stopped the worker several times.",
-                    "fix": "The operator finds the cause in the log of the worker.",
-                }
+        _give_back(expired, now)
         return len(expired)
+
+
+def leased(campus: Campus) -> list[str]:
+    """Runs that are being carried out."""
+    with campus.db.reading() as session:
+        return list(session.scalars(select(CollectRun.id).where(CollectRun.state == "running")))
 
 
 def release(campus: Campus, ids: Sequence[str]) -> int:
     """Runs among ``ids`` whose worker is known to be dead wait again."""
     with campus.db.transaction() as session:
-        held = update(CollectRun).where(CollectRun.id.in_(ids), CollectRun.state == "running")
-        freed = held.values(state="waiting", lease_until=None).returning(CollectRun.id)
-        return len(session.scalars(freed).all())
+        query = select(CollectRun).where(CollectRun.id.in_(ids), CollectRun.state == "running")
+        held = list(session.scalars(query.with_for_update()))
+        _give_back(held, campus.clock())
+        return len(held)
+
+
+def _give_back(runs: Iterable[CollectRun], now: datetime) -> None:
+    """The worker died over these; after MAX_ATTEMPTS a run is shown as failed instead."""
+    for run in runs:
+        run.lease_until = None
+        run.state = "waiting" if run.attempts < MAX_ATTEMPTS else "failed"
+        if run.state == "failed":
+            run.finished_at = now
+            run.problem = {
+                "code": "collect-died",
+                "message": "Reading this course stopped the worker several times.",
+                "fix": "The operator finds the cause in the log of the worker.",
+            }
 
 
 def run(campus: Campus, ids: Sequence[str]) -> None:

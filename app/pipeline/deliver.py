@@ -39,6 +39,7 @@ __all__ = [
     "claim",
     "drop",
     "ensure_mail",
+    "leased",
     "queue",
     "queue_revocations",
     "reap",
@@ -277,6 +278,12 @@ def reap(campus: Campus) -> int:
         _take_back(session, rows, now)
         release_held(session, held, now)
         return len(rows) + len(held)
+
+
+def leased(campus: Campus) -> list[str]:
+    """Deliveries that are on their way."""
+    with campus.db.reading() as session:
+        return list(session.scalars(select(Delivery.id).where(Delivery.state == "sending")))
 
 
 def release(campus: Campus, ids: Sequence[str]) -> int:
