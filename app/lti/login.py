@@ -100,7 +100,9 @@ def _registration(db: Database, params: Mapping[str, str], platform_id: str | No
         found = _find(session, params, platform_id)
     if found is None:
         raise LaunchRefused(
-            "unknown-platform", "Tassel is not registered with this LMS.", fix=OPERATOR
+            "unknown-platform",
+            "Tassel is not registered with this LMS.",
+            fix="The administrator of the LMS can register it, by a link from the operator of Tassel.",
         )
     refuse_unless_active(found)
     return found

@@ -6,6 +6,8 @@ Other sites send people and forms here by design; the protocol's own proofs guar
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from flask import (
     Blueprint,
     Response,
@@ -17,19 +19,43 @@ from flask import (
     request,
 )
 from flask.typing import ResponseReturnValue
+from flask_babel import gettext
 
 from app.errors import AppError, LaunchRefused, NotFound, UpstreamError
 from app.lti import keys, metadata, registration
 from app.lti.launch import begin_login, finish_launch
 from app.lti.login import STATE_LIFE
 from app.lti.platforms import LMS
+from app.lti.vocabulary import (
+    LINE_ITEM_READ_SCOPE,
+    LINE_ITEM_SCOPE,
+    MEMBERS_SCOPE,
+    RESULT_SCOPE,
+    SCORE_SCOPE,
+)
 from app.pipeline.enter import enter
 from app.secrets import token_hash
 from app.web.session import admit, campus
 
+SCOPE_WORDS: dict[str, Callable[[], str]] = {
+    LINE_ITEM_SCOPE: lambda: gettext("Make a column for each badge, and see its own columns"),
+    LINE_ITEM_READ_SCOPE: lambda: gettext("See the columns that are linked to it"),
+    RESULT_SCOPE: lambda: gettext("Read the grades in those columns"),
+    SCORE_SCOPE: lambda: gettext("Write scores into those columns"),
+    MEMBERS_SCOPE: lambda: gettext("Know the members of the course"),
+}
+"""Services of an LMS as an administrator understands them."""
+
 bp = Blueprint("lti", __name__, url_prefix="/lti")
 
 LAUNCH_COOKIE = "__Host-tassel-launch-"
+
+
+@bp.app_template_filter("scope_words")
+def scope_words(scope: str) -> str:
+    """A service scope in plain words; one that we do not know as it is."""
+    found = SCOPE_WORDS.get(scope)
+    return found() if found else scope
 
 
 @bp.errorhandler(LaunchRefused)
