@@ -175,7 +175,6 @@ class HttpClient:
         if session is None:
             session = requests.Session()
             session.trust_env = False
-            session.max_redirects = 0
             adapter = HTTPAdapter(max_retries=Retry(0)) if allowed else _GuardedAdapter()
             session.mount("https://", adapter)
             session.mount("http://", adapter)
@@ -246,23 +245,32 @@ class _GuardedAdapter(HTTPAdapter):
 
 
 def _read(raw: requests.Response, system: str, deadline: float) -> bytes:
-    """The whole body, refused past MAX_BYTES or past the deadline (slow drip)."""
+    """The whole body, refused past MAX_BYTES (unpacked) or past the deadline (slow drip).
+
+    ``read1`` gives what has come, while a plain read waits for a full block and so lets a peer that
+    sends a byte now and then hold the line for ever.
+    """
     parts: list[bytes] = []
     size = 0
-    for chunk in raw.iter_content(65536):
+    while chunk := raw.raw.read1(65536, decode_content=True):
         size += len(chunk)
         if size > MAX_BYTES or time.monotonic() > deadline:
-            why = "too large" if size > MAX_BYTES else "too slow"
-            raise UpstreamError(
-                "upstream-too-much",
-                f"The answer of {system} was {why} and was cut off.",
-                system=system,
-                permanent=False,
-                status=raw.status_code,
-                fix="Ask the administrator of that system what it sends at this address.",
+            raise _too_much(
+                raw.status_code, system, "too large" if size > MAX_BYTES else "too slow"
             )
         parts.append(chunk)
     return b"".join(parts)
+
+
+def _too_much(status: int, system: str, why: str) -> UpstreamError:
+    return UpstreamError(
+        "upstream-too-much",
+        f"The answer of {system} was {why} and was cut off.",
+        system=system,
+        permanent=False,
+        status=status,
+        fix="Ask the administrator of that system what it sends at this address.",
+    )
 
 
 def _redirect(answer: Response, method: str) -> str | None:

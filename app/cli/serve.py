@@ -50,7 +50,7 @@ class _Web(BaseApplication):
             "accesslog": None,
             "errorlog": "-",
             "loglevel": "warning",
-            "forwarded_allow_ips": "127.0.0.1",
+            "forwarded_allow_ips": "",
             "forwarder_headers": "",
             "control_socket_disable": True,
         }
