@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import IO
+from typing import IO, Protocol
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,17 @@ def kill_plan(
     plan = [Kill(draw.uniform(0, 0.8 * last), tuple(doors)) for _ in range(hanging)]
     plan += [Kill(draw.uniform(0, last)) for _ in range(kills - hanging)]
     return sorted(plan, key=lambda kill: kill.at)
+
+
+class Worker(Protocol):
+    """A worker process that can be started again and killed."""
+
+    @property
+    def alive(self) -> bool: ...
+
+    def start(self) -> None: ...
+
+    def kill(self) -> None: ...
 
 
 class WorkerProcess:
@@ -102,7 +113,7 @@ class Story:
     heal: Callable[[], None]
 
 
-def carry_out(plan: Sequence[Kill], worker: WorkerProcess, story: Story) -> list[tuple[float, str]]:
+def carry_out(plan: Sequence[Kill], worker: Worker, story: Story) -> list[tuple[float, str]]:
     """Start the worker and kill it by ``plan``, restarting it each time; it runs at the end.
 
     Returns (progress, door or nothing) of each kill. Fails when the worker ends by itself.
@@ -125,9 +136,9 @@ def _reached(story: Story, share: float) -> bool:
     return story.progress() >= share
 
 
-def _wait(reached: Callable[[], bool], worker: WorkerProcess) -> None:
+def _wait(reached: Callable[[], bool], worker: Worker) -> None:
     pause = threading.Event()
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 240
     while not reached():
         assert worker.alive, "the worker ended by itself"
         assert time.monotonic() < deadline, "the run does not move on"
