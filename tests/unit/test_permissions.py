@@ -1,0 +1,33 @@
+"""The permission table."""
+
+from __future__ import annotations
+
+import pytest
+
+from app.web.permissions import COURSE, OPERATOR, OPERATOR_ROLES, PERMISSIONS, allows
+from app.web.session import STAFF, TEACHERS
+
+
+def test_sessions_and_the_table_mean_the_same_roles():
+    assert PERMISSIONS["staff"].roles == STAFF
+    assert PERMISSIONS["teacher"].roles == TEACHERS
+
+
+def test_learners_never_hold_a_permission_of_staff():
+    held = {name for name, line in PERMISSIONS.items() if "learner" in line.roles}
+    assert held == {"course", "learner"}
+
+
+def test_roles_of_one_area_open_nothing_in_the_other():
+    course = {role for line in PERMISSIONS.values() if line.area == COURSE for role in line.roles}
+    assert not course & OPERATOR_ROLES
+    assert {line.area for line in PERMISSIONS.values()} == {COURSE, OPERATOR}
+
+
+def test_sis_administrator_has_exactly_deliveries():
+    assert {name for name in PERMISSIONS if allows(name, "sis_administrator")} == {"deliveries"}
+
+
+def test_unknown_permission_is_an_error():
+    with pytest.raises(KeyError):
+        allows("everything", "operator")
