@@ -561,3 +561,7 @@ def test_german_pages_are_german(client: FlaskClient, made: Seeded) -> None:
     enter(client, made, made.teacher, "instructor")
     answer = client.get(f"/courses/{made.course_id}", headers={"Accept-Language": "de"})
     assert '<html lang="de"' in answer.text
+    page = words(answer.text)
+    assert "Badges in STAT 101" in page
+    assert "Noten gelesen vor 4 Minuten" in page
+    assert "Neuer Badge" in page
