@@ -63,10 +63,10 @@ def check_public_url(campus: Campus) -> None:
     with campus.db.reading() as reading:
         recorded = reading.scalar(select(SystemFact.value).where(SystemFact.key == "public_url"))
     if recorded and recorded != campus.settings.public_url:
+        now = campus.settings.public_url
         raise ConfigurationError(
             [
-                f"TASSEL_PUBLIC_URL is {campus.settings.public_url}, but badges were issued under "
-                + f"{recorded}: their issuer, status and links would stop working. Set it back."
+                f"TASSEL_PUBLIC_URL is {now}, but badges were issued under {recorded}: their issuer, status and links would stop working. Set it back."
             ]
         )
 

@@ -41,6 +41,8 @@ def demo(story: Path | None, learners: int, lms: str, database: str) -> None:
         if story is not None:
             sys.exit(_story(story, Plan(scratch, lms, learners, True, database, PUBLIC_URL)))
         _campus(Plan(scratch, lms, learners, False, database, "", 8081, 8082, 8080))
+    except KeyboardInterrupt:
+        click.echo("The demo campus is closed.")
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 

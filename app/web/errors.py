@@ -57,7 +57,7 @@ def _http(error: HTTPException) -> Response:
 
 
 def _unexpected(error: Exception) -> Response:
-    log.exception("unexpected", endpoint=request.endpoint, error=type(error).__name__)
+    log.error("unexpected", endpoint=request.endpoint, exc_info=error)
     return answer(
         InternalServerError.code,
         "unexpected",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
 from flask import Response, make_response
 from sqlalchemy.orm import Session
@@ -21,14 +21,17 @@ FORMS: Final[dict[str, tuple[str, Callable[[Session, Award], bytes]]]] = {
 }
 """Ending of the address to media type and bytes."""
 
+_FILES: Final[dict[str, str | dict[str, dict[str, Any]]]] = {
+    "description": "The file.",
+    "content": {kind: {} for kind, _ in FORMS.values()},
+}
+
 
 @bp.get("/awards/<award_id>/credential.<any(json, jwt, png):form>")
 @bp.doc(
     summary="Read one signed badge",
     description="The exact bytes that were signed: JSON, JWT, or the picture that carries the JSON.",
-    responses={
-        200: {"description": "The file.", "content": {kind: {} for kind, _ in FORMS.values()}}
-    },
+    responses={200: _FILES},
 )
 def credential(award_id: str, form: str) -> Response:
     """One form of the newest credential of an award; 404 while it is not signed."""
