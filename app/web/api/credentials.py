@@ -21,9 +21,8 @@ FORMS: Final[dict[str, tuple[str, Callable[[Session, Award], bytes]]]] = {
 }
 """Ending of the address to media type and bytes."""
 
-_FILES: Final[dict[str, str | dict[str, dict[str, Any]]]] = {
-    "description": "The file.",
-    "content": {kind: {} for kind, _ in FORMS.values()},
+_ANSWERS: Final[dict[int | str, dict[str, str | dict[str, dict[str, Any]]]]] = {
+    200: {"description": "The file.", "content": {kind: {} for kind, _ in FORMS.values()}}
 }
 
 
@@ -31,7 +30,7 @@ _FILES: Final[dict[str, str | dict[str, dict[str, Any]]]] = {
 @bp.doc(
     summary="Read one signed badge",
     description="The exact bytes that were signed: JSON, JWT, or the picture that carries the JSON.",
-    responses={200: _FILES},
+    responses=_ANSWERS,
 )
 def credential(award_id: str, form: str) -> Response:
     """One form of the newest credential of an award; 404 while it is not signed."""
