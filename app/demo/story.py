@@ -56,28 +56,32 @@ class Story:
 
     def run(self) -> bool:
         """Play it and write the files. True when every expected award arrived everywhere."""
-        with self._step("start"):
+        with self.step("start"):
             self.stage.start_lms()
             self.stage.start_sis()
             self.stage.start_tassel()
-        with self._step("connect"):
-            operator = people.operator(self.stage)
-            people.connect_lms(self.stage, operator)
-            people.connect_sis(self.stage, operator)
-        api = Api(self.stage)
+        operator = people.operator(self.stage)
         try:
-            with self._step("launch"):
-                self._launches()
-            with self._step("publish"):
-                self._publish()
-            with self._step("award and deliver"):
-                self.wait_until_done(api)
-            with self._step("revoke"):
-                revoked = self._revoke(api, operator)
-            with self._step("gather"):
-                summary = self._gather(api, revoked)
+            return self._play(operator)
         finally:
             operator.close()
+
+    def _play(self, operator: Visitor) -> bool:
+        with self.step("connect"):
+            self.connect(operator)
+        with self.step("launch"):
+            self.launches()
+        with self.step("publish"):
+            self.publish()
+        api = Api(self.stage)
+        try:
+            with self.step("award and deliver"):
+                self.wait_until_done(api)
+            with self.step("revoke"):
+                revoked = self.revoke(api, operator)
+            with self.step("gather"):
+                summary = self.gather(api, revoked)
+        finally:
             api.close()
         self._write("summary.json", summary)
         return not self.problems
@@ -85,12 +89,18 @@ class Story:
     # --- the steps ---------------------------------------------------------------------------
 
     @contextmanager
-    def _step(self, name: str) -> Iterator[None]:
+    def step(self, name: str) -> Iterator[None]:
+        """Take the time of one step."""
         begun = time.monotonic()
         yield
         self.seconds[name] = round(time.monotonic() - begun, 2)
 
-    def _launches(self) -> None:
+    def connect(self, operator: Visitor) -> None:
+        """What the two administrators do once."""
+        people.connect_lms(self.stage, operator)
+        people.connect_sis(self.stage, operator)
+
+    def launches(self) -> None:
         """A few learners open Tassel before there is anything to see."""
         course_id = people.course(self.stage)["id"]
         for person in self.learners()[:LAUNCHING]:
@@ -98,7 +108,8 @@ class Story:
                 visitor.become(self.stage.lms, person["id"])
                 people.must(visitor.launch(self.stage.lms, course_id))
 
-    def _publish(self) -> None:
+    def publish(self) -> None:
+        """The teacher has the grades read, says what can be learned and publishes the badges."""
         instructor = Instructor(self.stage)
         try:
             instructor.refresh()
@@ -127,7 +138,7 @@ class Story:
         open_states = ("waiting", "sending")
         return not any(api.get("/deliveries", state=s, limit=1).json()["data"] for s in open_states)
 
-    def _revoke(self, api: Api, operator: Visitor) -> str:
+    def revoke(self, api: Api, operator: Visitor) -> str:
         """Take one award back and wait until every target was told; returns its id."""
         award = next(api.rows("/awards", state="issued"))
         people.revoke_award(self.stage, operator, award["id"], "Awarded by mistake")
@@ -184,7 +195,8 @@ class Story:
 
     # --- the files ---------------------------------------------------------------------------
 
-    def _gather(self, api: Api, revoked: str) -> dict[str, Any]:
+    def gather(self, api: Api, revoked: str) -> dict[str, Any]:
+        """Write all files but the summary, which it returns; ``problems`` gets what is wrong."""
         awards = list(api.rows("/awards"))
         for award in awards:
             self._credential(api, award["id"])

@@ -137,7 +137,7 @@ def release(campus: Campus, ids: Sequence[str]) -> int:
 def _give_back(runs: Iterable[CollectRun], now: datetime) -> None:
     """The worker died over these; after MAX_ATTEMPTS a run is shown as failed instead."""
     for run in runs:
-        run.lease_until = None
+        run.lease_until, run.done = None, 0
         run.state = "waiting" if run.attempts < MAX_ATTEMPTS else "failed"
         if run.state == "failed":
             run.finished_at = now

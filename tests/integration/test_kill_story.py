@@ -1,157 +1,199 @@
-"""The whole story with a worker that is killed again and again, counted at LMS and SIS."""
+"""The worker gets SIGKILL at twenty moments of a whole story: everything arrives once.
+
+The story is played through the doors that people use. Before each restart nothing is repaired. What
+is expected is worked out from the LMS's numbers, what arrived is counted at the LMS and the SIS.
+"""
 
 from __future__ import annotations
 
-import threading
+import os
+import uuid
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
-import requests
-from sqlalchemy import func, select
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy import create_engine, func, select, text
+from sqlalchemy.exc import OperationalError
 
 from app.db import Database
+from app.demo import people
+from app.demo.people import Api
 from app.demo.stage import Plan, Stage
-from app.demo.story import PUBLIC_URL, Story
-from app.models import Award, Delivery, Result
-from tests.integration import killing
-from tests.integration.killing import Kill, carry_out, kill_plan
+from app.demo.story import BADGES, PUBLIC_URL, Story
+from app.demo.visitor import Visitor
+from app.models import Attainment, Award, CollectRun, Credential, Delivery, Disclosure
+from tests.conftest import POSTGRES
+from tests.integration.story_kills import RESULTS, SCORES, Death, Killer, moments
 
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 LEARNERS = 300
-DOORS = ("/scores$", "/assessmentResults/")
-POSTS, RECORDS = "posts", "assessmentResults"
+SEEDS = {"sqlite": 2026, "postgresql": 1123}
+LOCAL = "postgresql+psycopg://root@127.0.0.1:5432/postgres"
 
 
-class SplitStage(Stage):
-    """Web and worker as processes of their own, so that one can be killed without the other."""
-
-    def start_tassel(self) -> None:
-        self.command("db", "upgrade")
-        self.start_part("web", "web")
-        self.start_part("worker", "worker")
-
-
-class StageWorker:
-    """The worker of a stage as the killer wants it; the story starts the first one."""
-
-    def __init__(self, stage: Stage) -> None:
-        self._stage = stage
-        self.begun = threading.Event()
-
-    @property
-    def alive(self) -> bool:
-        return self._stage.alive("worker")
-
-    def start(self) -> None:
-        if not self.alive:
-            self._stage.start_part("worker", "worker")
-
-    def kill(self) -> None:
-        self._stage.kill("worker")
-
-
-class Watch:
-    """Progress and faults, seen from outside: the LMS, the SIS and the counts of our rows."""
-
-    def __init__(self, stage: Stage, db: Database, results: int, awards: int) -> None:
-        self._stage, self._db = stage, db
-        self._results, self._awards = results, awards
-        self._session = requests.Session()
-
-    def close(self) -> None:
-        self._session.close()
-
-    def _count(self, query: Any) -> int:
-        try:
-            with self._db.reading() as session:
-                return int(session.scalar(query) or 0)
-        except SQLAlchemyError:
-            return 0
-
-    def progress(self) -> float:
-        """A fifth each for reading grades and signing, the rest for what was delivered."""
-        read = self._count(select(func.count()).select_from(Result)) / self._results
-        signed = self._count(select(func.count()).where(Award.state == "issued")) / self._awards
-        sent = self._count(select(func.count()).where(Delivery.state == "sent"))
-        return min(1.0, read) * 0.2 + signed * 0.2 + sent / (2 * self._awards) * 0.6
-
-    def arm(self, doors: Sequence[str]) -> None:
-        for address in (self._stage.lms, self._stage.sis):
-            self._session.delete(f"{address}/_control/requests", timeout=60)
-            for door in doors:
-                method = "PUT" if "assessment" in door else "POST"
-                rule = {"path": door, "method": method, "kind": "commit_then_hang", "delay": 900}
-                self._session.post(f"{address}/_control/faults", json=rule, timeout=60)
-
-    def caught(self) -> str:
-        for address in (self._stage.lms, self._stage.sis):
-            log = self._session.get(f"{address}/_control/requests", timeout=60).json()
-            for entry in log["requests"]:
-                if entry["fault"] == "commit_then_hang" and entry["status"] in (200, 201):
-                    return str(entry["path"])
-        return ""
-
-    def heal(self) -> None:
-        for address in (self._stage.lms, self._stage.sis):
-            self._session.delete(f"{address}/_control/faults", timeout=60)
+def databases() -> list[str]:
+    """The suite's own; on a developer's machine both, if there is a PostgreSQL without password."""
+    if POSTGRES:
+        return ["postgresql"]
+    return ["sqlite"] if os.environ.get("CI") else ["sqlite", "postgresql"]
 
 
 @pytest.fixture
-def stage(database_url: str, tmp_path: Path) -> Iterator[Stage]:
-    plan = Plan(
-        tmp_path / "stage",
-        learners=LEARNERS,
-        complete=True,
-        public_url=PUBLIC_URL,
-        database=database_url,
-    )
-    with SplitStage(plan) as made:
-        yield made
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(1500)
-def test_a_story_whose_worker_is_killed_twenty_times_ends_as_if_nothing_had_been(
-    stage: Stage, database_url: str, tmp_path: Path
-) -> None:
-    story = Story(stage, tmp_path / "out")
-    ended: list[bool] = []
-    playing = threading.Thread(target=lambda: ended.append(story.run()))
-    playing.start()
-    worker = StageWorker(stage)
-    pause = threading.Event()
-    while not worker.alive:
-        assert playing.is_alive()
-        pause.wait(0.1)
-    awards, columns = story.expected_awards(), len(story.assessments())
-    db = Database(database_url, pool_size=2)
-    watch = Watch(stage, db, int(LEARNERS * columns * 0.8), awards)
+def address(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """Of an empty database."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path / 'tassel.db'}"
+        return
+    server = POSTGRES or LOCAL
+    admin = create_engine(server, isolation_level="AUTOCOMMIT")
+    name = f"tassel_kill_{uuid.uuid4().hex[:12]}"
     try:
-        report = killing.Story(watch.progress, watch.arm, watch.caught, watch.heal)
-        plan = [Kill(0.01), *kill_plan(20261122, doors=DOORS)]
-        kills = carry_out(plan, worker, report)
-        playing.join()
+        with admin.connect() as connection:
+            connection.execute(text(f'CREATE DATABASE "{name}"'))
+    except OperationalError:
+        if POSTGRES:
+            raise
+        pytest.skip("no PostgreSQL on 127.0.0.1:5432 and TASSEL_TEST_DATABASE_URL is not set")
+    yield f"{server.rpartition('/')[0]}/{name}"
+    with admin.connect() as connection:
+        connection.execute(text(f'DROP DATABASE "{name}" WITH (FORCE)'))
+    admin.dispose()
+
+
+def test_a_seed_draws_the_same_moments_over_the_whole_run() -> None:
+    plan = moments(5)
+    assert plan == moments(5)
+    assert plan != moments(6)
+    assert Counter(moment.phase for moment in plan) == {"read": 6, "sign": 4, "send": 4, "lost": 6}
+    assert {moment.what for moment in plan if moment.phase == "lost"} == {SCORES, RESULTS}
+
+
+@pytest.mark.parametrize("address", databases(), indirect=True)
+def test_twenty_deaths_lose_nothing_and_double_nothing(address: str, tmp_path: Path) -> None:
+    seed = SEEDS[address.partition("+")[0].partition(":")[0]]
+    plan = Plan(tmp_path, "moodle", LEARNERS, True, address, PUBLIC_URL)
+    db = Database(address)
+    with Stage(plan) as stage:
+        story = Story(stage, tmp_path / "story")
+        stage.start_lms()
+        stage.start_sis()
+        stage.command("db", "upgrade")
+        stage.start_part("web", "web")
+        killer = Killer(stage, db, story.expected_awards())
+        operator = people.operator(stage)
+        deaths = _disturb(story, operator, killer, seed)
+        _look_at_the_deaths(deaths)
+        _look_at_the_lms(story)
+        _look_at_the_sis(story)
+        _look_at_tassel(db, story.expected_awards())
+        _end_the_story(story, operator)
+        operator.close()
+        assert stage.stop("worker") == 0
+        assert killer.open_jobs("PENDING", "ENQUEUED") == 0
+        killer.close()
+    db.close()
+
+
+def _disturb(story: Story, operator: Visitor, killer: Killer, seed: int) -> list[Death]:
+    """Play the story to its last delivery while the worker dies again and again."""
+
+    def play() -> None:
+        story.connect(operator)
+        story.launches()
+        story.publish()
+        api = Api(story.stage)
+        try:
+            story.wait_until_done(api)
+        finally:
+            api.close()
+
+    with ThreadPoolExecutor(1) as pool:
+        played = pool.submit(play)
+        deaths = killer.carry_out(moments(seed), played)
+        played.result()
+    return deaths
+
+
+def _look_at_the_deaths(deaths: list[Death]) -> None:
+    """They came where they were wanted, in the middle of something."""
+    for death in deaths:
+        print(death)  # noqa: T201 - shown when the test fails
+    phases = {phase: [d for d in deaths if d.moment.phase == phase] for phase in ("read", "sign")}
+    assert len(deaths) == 20
+    assert sum(death.moment.phase == "lost" for death in deaths) == 6
+    assert all(death.sending for death in deaths if death.moment.phase == "lost")
+    assert sum(death.reading > 0 for death in phases["read"]) >= 5
+    assert sum(death.signing > 0 for death in phases["sign"]) >= 3
+    assert sum(death.jobs > 0 for death in deaths) >= 10, "the engine took them for running"
+
+
+def _look_at_the_lms(story: Story) -> None:
+    """Each column has exactly one accepted score, full marks, for each learner who earned it."""
+    state = story.lms_state("line_items", "posts", "grades")
+    own = [column for column in state["line_items"] if column["owner"] == "tool"]
+    columns = {column["id"]: column["label"].removeprefix("Badge: ") for column in own}
+    assert len(columns) == len(BADGES)
+    subjects = {person["id"]: person["subject"] for person in story.learners()}
+    posts = Counter((columns[p["line_item"]], subjects[p["person"]]) for p in state["posts"])
+    assert posts == dict.fromkeys(_expected(story, "subject"), 1)
+    assert all(post["value"] == post["maximum"] for post in state["posts"])
+
+
+def _look_at_the_sis(story: Story) -> None:
+    """One record per award; what was written again was the same."""
+    state = story.stage.control(story.stage.sis, "state")
+    items = {key: one["title"] for key, one in state["records"]["assessmentLineItems"].items()}
+    results = state["records"]["assessmentResults"].values()
+    assert len(items) == len(BADGES)
+    found = Counter(
+        (items[one["assessmentLineItem"]["sourcedId"]], one["student"]["sourcedId"])
+        for one in results
+    )
+    assert found == dict.fromkeys(_expected(story, "sis_id"), 1)
+    repeats = [write for write in state["history"] if not write["created"]]
+    assert {write["method"] for write in state["history"]} == {"PUT"}
+    assert not any(write["changed"] for write in repeats if "Results" in write["collection"])
+
+
+def _expected(story: Story, name: str) -> set[tuple[str, str]]:
+    """(badge, learner) by the LMS's numbers; ``name`` says by which id learners are called."""
+    ids = {person["subject"]: person[name] for person in story.learners()}
+    return {(plan.name, ids[subject]) for plan in BADGES for subject in story.expected(plan)}
+
+
+def _look_at_tassel(db: Database, expected: int) -> None:
+    """No row waits or is on its way, nothing is there twice, everything was disclosed once."""
+    assert _states(db, Delivery.state) == {"sent": 2 * expected}
+    assert _states(db, Award.state) == {"issued": expected}
+    assert set(_states(db, CollectRun.state)) == {"done"}
+    assert _states(db, Credential.number) == {1: expected}
+    assert sum(_states(db, Disclosure.award_id).values()) == 2 * expected
+    assert _doubles(db, Award.person_id, Award.achievement_id) == []
+    assert _doubles(db, Credential.award_id) == []
+    assert _doubles(db, Delivery.award_id, Delivery.connection_id) == []
+    assert _doubles(db, Attainment.learner_id, Attainment.competency_id, Attainment.rule_id) == []
+    assert len(_states(db, Attainment.award_id)) == expected
+
+
+def _states(db: Database, column: Any) -> dict[Any, int]:
+    with db.reading() as session:
+        return dict(session.execute(select(column, func.count()).group_by(column)).all())
+
+
+def _doubles(db: Database, *columns: Any) -> list[Any]:
+    with db.reading() as session:
+        query = select(*columns).group_by(*columns).having(func.count() > 1)
+        return list(session.execute(query))
+
+
+def _end_the_story(story: Story, operator: Visitor) -> None:
+    """The last worker goes on as if nothing had been: revoke one award, gather the files."""
+    api = Api(story.stage)
+    try:
+        story.gather(api, story.revoke(api, operator))
     finally:
-        watch.heal()
-        watch.close()
-        db.close()
-    assert ended == [True], story.problems
-    assert len(kills) == 21
-    assert sum(bool(door) for _, door in kills) == 5
-    _count_at_the_peers(stage, story, awards)
-
-
-def _count_at_the_peers(stage: Stage, story: Story, awards: int) -> None:
-    """One post per award and one more for the award that the story takes back."""
-    state = story.lms_state("posts", "line_items")
-    own = {c["id"] for c in state["line_items"] if c["owner"] == "tool"}
-    posts = Counter((p["line_item"], p["person"]) for p in state[POSTS] if p["line_item"] in own)
-    assert len(posts) == awards
-    assert Counter(posts.values()) == {1: awards - 1, 2: 1}
-    history = stage.control(stage.sis, "state")["history"]
-    made = Counter(w["sourced_id"] for w in history if w["collection"] == RECORDS and w["created"])
-    assert len(made) == awards
-    assert set(made.values()) == {1}
+        api.close()
+    assert story.problems == []
