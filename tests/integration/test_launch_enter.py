@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import event, func, select, update
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from app.db import Database
@@ -28,6 +29,7 @@ from app.models import (
     Section,
     Term,
 )
+from app.pipeline import enter as entering
 from app.pipeline.enter import Entered, enter
 from app.pipeline.roster import RosterChange, sync_roster
 from tests.integration.lti_rig import COURSE, Rig, rig
@@ -205,6 +207,22 @@ def test_first_launches_at_once_make_one_course(here: Rig) -> None:
     with here.db.reading() as session:
         assert (counted(session, Course), counted(session, Person)) == (1, 4)
         assert counted(session, Enrolment) == 4
+
+
+def test_launch_that_lost_a_race_tries_again(here: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The other one's rows stand by then, so the second try finds them."""
+    found, first = come(here, person=12)
+    real, tries = entering._enter, []
+
+    def beaten_once(*args: Any) -> Entered:
+        tries.append(args)
+        if len(tries) == 1:
+            raise IntegrityError("insert", {}, Exception("unique"))
+        return real(*args)
+
+    monkeypatch.setattr(entering, "_enter", beaten_once)
+    assert enter(here.campus, found) == first
+    assert len(tries) == 2
 
 
 # --- roster ------------------------------------------------------------------------------------
