@@ -10,10 +10,11 @@ from sqlalchemy import select, update
 
 from app import jobs
 from app.credentials import shares
-from app.models import Attempt, Award, Delivery, Heartbeat, Person
+from app.models import ApiToken, Attempt, Award, Delivery, Heartbeat, Person
 from app.pipeline import connections
 from app.pipeline.campus import Campus
 from app.web.operator import make_admin_link
+from app.web.tokens import mint
 from tests import course_seed
 
 SIS = {
@@ -42,6 +43,8 @@ class Lived:
     connection: str
     awards: list[str] = field(default_factory=list)
     """Issued, of people with a student number."""
+    token: str = ""
+    """Id of an API token."""
     deliveries: dict[str, str] = field(default_factory=dict)
     """One delivery id per state that the ledger can show."""
 
@@ -66,6 +69,9 @@ def seed(campus: Campus, *, learners: int = 30) -> Lived:
             update(Delivery).values(state="sent", sent_at=campus.clock() - timedelta(hours=2))
         )
         _stir(session, made)
+        mint(session, "Nightly report", ["awards:read"], None, "operator:test", campus.clock())
+        named = select(ApiToken.id).where(ApiToken.name == "Nightly report")
+        made.token = session.scalars(named).one()
     return made
 
 

@@ -132,6 +132,7 @@ TABLE: dict[str, Access] = {
     "operator.tokens": Access("operator", SECRETS),
     "operator.token_make": Access("operator", SECRETS),
     "operator.token_revoke": Access("operator", SECRETS),
+    "operator.token_revoke_confirm": Access("operator", SECRETS),
     "operator.audit_log": Access(
         "operator", "none: the log is read by people; its rows stand in the database"
     ),

@@ -50,6 +50,7 @@ def operator_pages(lived: Lived) -> dict[str, str]:
         "issuer": f"/issuers/{issuer}",
         "issuer_rotate": f"/issuers/{issuer}/rotate/ed25519",
         "tokens": "/tokens",
+        "token_revoke": f"/tokens/{lived.token}/revoke",
         "audit_log": "/audit?check=1",
         "health": "/health",
         "left": "/left",

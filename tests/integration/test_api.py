@@ -304,7 +304,7 @@ def test_retry_is_audited_under_the_token(campus, program, lived):
     assert answer.status_code == 202
     assert answer.json["state"] == "waiting"
     with campus.db.reading() as db:
-        token = db.scalars(select(ApiToken.id)).one()
+        token = db.scalars(select(ApiToken.id).where(ApiToken.name == "Test")).one()
     assert audited(campus) == [f"token:{token}"]
 
 

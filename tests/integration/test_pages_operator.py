@@ -110,6 +110,7 @@ def addresses(app, lived: Lived, permission: str) -> list[str]:
         "award_id": lived.awards[0],
         "issuer_id": issuer,
         "kind": "ed25519",
+        "token_id": lived.token,
     }
     found = []
     for rule in app.url_map.iter_rules():
@@ -517,6 +518,8 @@ def test_token_is_shown_once_and_works_until_it_is_ended(operator, app, campus):
     with campus.db.reading() as db:
         row = db.scalars(select(ApiToken)).one()
         assert row.expires_at == row.created_at + timedelta(days=90)
+    assert "cannot be given back" in page(operator, f"/operator/tokens/{row.id}/revoke")
+    assert program.get("/api/v1/courses", headers=bearer).status_code == 200
     assert operator.post(f"/operator/tokens/{row.id}/revoke").status_code == 303
     assert program.get("/api/v1/courses", headers=bearer).status_code == 401
 

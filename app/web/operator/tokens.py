@@ -12,7 +12,7 @@ from flask_babel import gettext
 from sqlalchemy import select
 from werkzeug.datastructures import MultiDict
 
-from app.errors import Invalid
+from app.errors import Invalid, NotFound
 from app.models import ApiToken
 from app.web import session
 from app.web import tokens as bearer
@@ -66,8 +66,18 @@ def _end(form: TokenForm, now: datetime) -> datetime | None:
     return now + timedelta(days=days) if days else None
 
 
-@bp.post("/tokens/<token_id>/revoke")
+@bp.get("/tokens/<token_id>/revoke")
 def token_revoke(token_id: str) -> ResponseReturnValue:
+    """Ask before a token is ended: it cannot be given back."""
+    with session.campus().db.reading() as db:
+        row = db.get(ApiToken, token_id)
+    if row is None:
+        raise NotFound("no-such-token", "There is no such token.")
+    return render_template("operator/token_revoke.html", token=row)
+
+
+@bp.post("/tokens/<token_id>/revoke")
+def token_revoke_confirm(token_id: str) -> ResponseReturnValue:
     """End a token at once."""
     campus = session.campus()
     with campus.db.transaction() as db:
