@@ -30,7 +30,7 @@ def load(session: Session, award_ids: Sequence[str], public_url: str) -> dict[st
     return {row.Award.id: _facts(row, case_ids, shares, public_url) for row in rows}
 
 
-def _query() -> Select[Any]:
+def _query() -> Select[*tuple[Any, ...]]:
     return (
         select(
             Award,
@@ -98,7 +98,7 @@ def _case_ids(session: Session, versions: Sequence[AchievementVersion]) -> dict[
             Competency.id.in_(ids), Competency.case_id.is_not(None)
         )
     )
-    return {row[0]: row[1] for row in rows}
+    return {row[0]: str(row[1]) for row in rows}
 
 
 def _shares(session: Session, award_ids: Sequence[str]) -> dict[str, str]:
