@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
@@ -157,24 +157,29 @@ def in_progress(
         .outerjoin(Decision, (Decision.rule_id == Rule.id) & (Decision.person_id == person.id))
         .where(Rule.course_id == course_id, Rule.state == "published")
     )
-    assessments, competencies = _names(session, course_id)
-    found = []
+    open_ = []
     for achievement_id, version, rule_version, decision in session.execute(query):
         if achievement_id not in have:
             definition = RuleDefinition.from_json(rule_version.definition)
-            reasons = _reasons(definition, decision)
-            steps = [
-                Step(
-                    assessments.get(reason.assessment, ""),
-                    competencies.get(reason.competency, ""),
-                    reason,
-                )
-                for reason in reasons
-            ]
-            met = sum(reason.state == "met" for reason in reasons)
-            missing = max(0, definition.required - met)
-            found.append(Progress(version, steps, definition.required, missing))
+            open_.append((version, definition, _reasons(definition, decision)))
+    shown = {reason.competency for _, _, reasons in open_ for reason in reasons}
+    names = _names(session, course_id, shown)
+    found = [_progress(*item, *names) for item in open_]
     return sorted(found, key=lambda item: (item.missing, item.version.name))
+
+
+def _progress(
+    version: AchievementVersion,
+    definition: RuleDefinition,
+    reasons: Sequence[Reason],
+    titles: Mapping[str, str],
+    statements: Mapping[str, str],
+) -> Progress:
+    steps = [
+        Step(titles.get(r.assessment, ""), statements.get(r.competency, ""), r) for r in reasons
+    ]
+    met = sum(reason.state == "met" for reason in reasons)
+    return Progress(version, steps, definition.required, max(0, definition.required - met))
 
 
 def _reasons(definition: RuleDefinition, decision: Decision | None) -> Sequence[Reason]:
@@ -184,10 +189,12 @@ def _reasons(definition: RuleDefinition, decision: Decision | None) -> Sequence[
     return [reason_of(item) for item in decision.reasons]
 
 
-def _names(session: Session, course_id: str) -> tuple[dict[str, str], dict[str, str]]:
-    """Titles of the course's assessments and statements of the competencies, by id."""
+def _names(
+    session: Session, course_id: str, competencies: Collection[str]
+) -> tuple[dict[str, str], dict[str, str]]:
+    """Titles of the course's assessments and statements of ``competencies``, by id."""
     titles = select(Assessment.id, Assessment.title).where(Assessment.course_id == course_id)
-    statements = select(Competency.id, Competency.statement)
+    statements = select(Competency.id, Competency.statement).where(Competency.id.in_(competencies))
     return (
         dict(session.execute(titles).tuples().all()),
         dict(session.execute(statements).tuples().all()),
