@@ -196,8 +196,8 @@ def _names(
     titles = select(Assessment.id, Assessment.title).where(Assessment.course_id == course_id)
     statements = select(Competency.id, Competency.statement).where(Competency.id.in_(competencies))
     return (
-        dict(session.execute(titles).tuples().all()),
-        dict(session.execute(statements).tuples().all()),
+        dict(session.execute(titles).all()),
+        dict(session.execute(statements).all()),
     )
 
 
