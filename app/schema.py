@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from sqlalchemy import Connection
+from sqlalchemy.exc import SQLAlchemyError
 
 import migrations
 from app.db import Database
@@ -24,19 +27,18 @@ def config(url: str) -> Config:
 
 def upgrade(url: str, revision: str = "head") -> None:
     """Bring the schema up to ``revision``. Raises ConfigurationError for an unusable database."""
-    db = Database(url)
     try:
+        db = Database(url)
         with db.engine.connect():
-            pass
-    except Exception as error:
+            db.close()
+    except (OSError, SQLAlchemyError) as error:
         raise ConfigurationError(
             [f"TASSEL_DATABASE_URL: the database cannot be opened ({type(error).__name__})"]
         ) from error
-    finally:
-        db.close()
     command.upgrade(config(url), revision)
 
 
+@lru_cache(maxsize=1)
 def head() -> str:
     """The revision that this code needs."""
     found = ScriptDirectory.from_config(config("sqlite://")).get_current_head()
@@ -56,4 +58,9 @@ def current_of(url: str) -> str | None:
 def current(db: Database) -> str | None:
     """The revision that the database has."""
     with db.engine.connect() as connection:
-        return MigrationContext.configure(connection).get_current_revision()
+        return current_in(connection)
+
+
+def current_in(connection: Connection) -> str | None:
+    """The same through an open connection."""
+    return MigrationContext.configure(connection).get_current_revision()

@@ -1,4 +1,4 @@
-"""The work that happens by itself: which kinds there are, and how they are doing.
+"""The work that happens by itself, and which kinds of it there are.
 
 The rows of the domain are the truth (outbox). A kind of work is five functions on them:
 
@@ -14,7 +14,7 @@ The rows of the domain are the truth (outbox). A kind of work is five functions 
 
 from __future__ import annotations
 
-from app.jobs.kinds import KINDS, Kind, health, run_until_idle
+from app.jobs.kinds import KINDS, Kind, run_until_idle
 from app.jobs.worker import Worker
 
-__all__ = ["KINDS", "Kind", "Worker", "health", "run_until_idle"]
+__all__ = ["KINDS", "Kind", "Worker", "run_until_idle"]

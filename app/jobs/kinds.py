@@ -1,16 +1,10 @@
-"""The kinds of work that happen by themselves, run inline, and how they are doing."""
+"""The kinds of work that happen by themselves, and how to do them inline."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
 
-from sqlalchemy import Select, func, select
-from sqlalchemy.orm import Session
-
-from app.models import Award, CollectRun, Connection, Delivery, Heartbeat
 from app.pipeline import award, collect, deliver
 from app.pipeline.campus import Batch, Campus
 
@@ -79,43 +73,3 @@ def run_until_idle(
             kind.run(campus, batch.ids)
             done[kind.name] += len(batch.ids)
     raise RuntimeError(f"the work of {', '.join(done)} does not come to an end")
-
-
-def health(campus: Campus) -> dict[str, Any]:
-    """How the work is doing, from our rows alone (the engine is not asked).
-
-    ``worker_age`` is the seconds since the last heartbeat of any worker (None: never),
-    ``oldest_due`` those since the longest waiting delivery became due; ``collect``, ``sign`` and
-    ``send`` count rows by state, ``send`` by connection kind and state.
-    """
-    now = campus.clock()
-    with campus.db.reading() as session:
-        beat = session.scalar(select(func.max(Heartbeat.at)))
-        due = session.scalar(
-            select(func.min(Delivery.next_at)).where(
-                Delivery.state == "waiting", Delivery.next_at <= now
-            )
-        )
-        sending: dict[str, dict[str, int]] = {}
-        for kind, state, number in session.execute(
-            select(Connection.kind, Delivery.state, func.count())
-            .join(Connection, Connection.id == Delivery.connection_id)
-            .group_by(Connection.kind, Delivery.state)
-        ):
-            sending.setdefault(kind, {})[state] = number
-        return {
-            "worker_age": _seconds(now, beat),
-            "oldest_due": _seconds(now, due),
-            "collect": _states(session, select(CollectRun.state, func.count())),
-            "sign": _states(session, select(Award.state, func.count())),
-            "send": sending,
-        }
-
-
-def _states(session: Session, query: Select[str, int]) -> dict[str, int]:
-    rows = session.execute(query.group_by(query.selected_columns[0]))
-    return {row.state: row[1] for row in rows}
-
-
-def _seconds(now: datetime, at: datetime | None) -> float | None:
-    return None if at is None else (now - at).total_seconds()

@@ -87,7 +87,6 @@ class ApiToken(Base):
     created_at: Mapped[datetime]
     expires_at: Mapped[datetime | None]
     revoked_at: Mapped[datetime | None]
-    used_at: Mapped[datetime | None]
 
 
 class IdempotencyKey(Base):

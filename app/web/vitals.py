@@ -4,24 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import lru_cache
 from importlib.metadata import version
-from pathlib import Path
 from typing import Final
 
 import structlog
-from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from sqlalchemy import func, select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
+from app import schema
 from app.models import Award, CollectRun, Delivery, Heartbeat
 from app.pipeline.campus import Campus
 
 FRESH: Final = timedelta(seconds=60)
 """A worker that was not heard of for longer does not count as alive; also the time to start."""
-MIGRATIONS: Final = Path(__file__).parents[2] / "migrations"
 
 log = structlog.get_logger()
 
@@ -42,17 +38,6 @@ class Queue:
 def release() -> str:
     """Version of the installed package."""
     return version("tassel")
-
-
-@lru_cache(maxsize=1)
-def code_head() -> str | None:
-    """The newest migration that this code brings."""
-    return ScriptDirectory(str(MIGRATIONS)).get_current_head()
-
-
-def database_head(session: Session) -> str | None:
-    """The migration that the database stands at."""
-    return MigrationContext.configure(session.connection()).get_current_revision()
 
 
 def workers(session: Session, now: datetime) -> list[Heartbeat]:
@@ -95,7 +80,7 @@ def checks(campus: Campus, started: datetime) -> dict[str, str]:
     """
     try:
         with campus.db.reading() as session:
-            schema = database_head(session)
+            found = schema.current_in(session.connection())
             alive = workers(session, campus.clock())
     except SQLAlchemyError as error:
         log.warning("database-unreachable", error=type(error).__name__)
@@ -103,6 +88,6 @@ def checks(campus: Campus, started: datetime) -> dict[str, str]:
     starting = campus.clock() < started + FRESH
     return {
         "database": "ok",
-        "schema": "ok" if schema == code_head() else "run: tassel db upgrade",
+        "schema": "ok" if found == schema.head() else "run: tassel db upgrade",
         "worker": "ok" if alive else "starting" if starting else "no worker has been heard of",
     }

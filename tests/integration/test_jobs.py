@@ -16,7 +16,7 @@ from sqlalchemy import select, update
 
 from app.db import Database
 from app.errors import Conflict
-from app.jobs import KINDS, Worker, health, run_until_idle, worker
+from app.jobs import KINDS, Worker, run_until_idle, worker
 from app.models import Delivery, Heartbeat, Lease
 from app.pipeline import deliver
 from app.settings import Settings
@@ -234,17 +234,3 @@ def test_work_that_makes_itself_due_again_is_noticed(
     stage.queue()
     with pytest.raises(RuntimeError, match="does not come to an end"):
         run_until_idle(stage.campus, ("send",), rounds=1)
-
-
-def test_health_tells_from_rows_alone(stage: Stage) -> None:
-    found = health(stage.campus)
-    assert (found["worker_age"], found["oldest_due"]) == (None, None)
-    stage.queue()
-    stage.clock.pass_(seconds=90)
-    with stage.db.transaction() as session:
-        session.add(Heartbeat(executor_id="x", started_at=stage.clock(), at=stage.clock()))
-    found = health(stage.campus)
-    assert 0 <= found["worker_age"] < 60
-    assert found["oldest_due"] >= 90
-    assert found["send"] == {"course": {"waiting": 6}, "oneroster_rest": {"waiting": 6}}
-    assert found["sign"] == {"issued": 6}

@@ -8,10 +8,9 @@ from urllib.parse import urlsplit
 
 import html5lib
 import pytest
-from alembic import command
-from alembic.config import Config
 from sqlalchemy import select
 
+from app import schema
 from app.credentials import bake, shares, status
 from app.db import Base
 from app.models import (
@@ -24,7 +23,6 @@ from app.models import (
     StatusList,
 )
 from app.pipeline.revoke import revoke
-from app.web import vitals
 from app.web.tokens import mint
 from tests import operator_seed
 from tests.operator_seed import Lived
@@ -316,10 +314,7 @@ def test_healthz_needs_nothing(client):
 def upgrade(campus) -> None:
     """The tables as the migrations make them."""
     Base.metadata.drop_all(campus.db.engine)
-    config = Config()
-    config.set_main_option("script_location", str(vitals.MIGRATIONS))
-    config.set_main_option("sqlalchemy.url", campus.db.url.replace("%", "%%"))
-    command.upgrade(config, "head")
+    schema.upgrade(campus.db.url)
 
 
 def test_readyz_says_what_is_missing(client, app, campus):

@@ -6,6 +6,7 @@ from flask import render_template
 from flask.typing import ResponseReturnValue
 from sqlalchemy import func, select
 
+from app import schema
 from app.models import Connection, Delivery
 from app.web import session, vitals
 from app.web.operator.blueprint import bp
@@ -22,8 +23,8 @@ def health() -> ResponseReturnValue:
             "operator/health.html",
             workers=vitals.workers(db, campus.clock()),
             queues=vitals.queues(db),
-            schema=vitals.database_head(db),
-            head=vitals.code_head(),
+            schema=schema.current_in(db.connection()),
+            head=schema.head(),
             dialect="SQLite" if campus.db.is_sqlite else "PostgreSQL",
             release=vitals.release(),
             settings=campus.settings,

@@ -1,0 +1,138 @@
+"""Starting: what is wrong is said at once, with its name, and nothing half-starts."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from cryptography.fernet import Fernet
+
+from app import audit, schema
+from app.credentials import issuers
+from app.db import Database
+from app.demo.stage import free_port
+from app.errors import ConfigurationError
+from app.main import check_public_url, create_campus
+from app.models import AuditEntry, SystemFact
+from app.secrets import SecretBox, open_box
+from app.settings import load
+
+ROOT = Path(__file__).parents[2]
+
+
+def tassel(*words: str, **settings: str) -> subprocess.CompletedProcess[str]:
+    inherited = {k: v for k, v in os.environ.items() if not k.startswith("TASSEL_")}
+    return subprocess.run(
+        [sys.executable, "-m", "app.cli", *words],
+        env={**inherited, **settings},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def test_bad_settings_are_listed_and_nothing_starts(tmp_path: Path) -> None:
+    done = tassel(
+        "serve",
+        TASSEL_DATA_DIR=str(tmp_path),
+        TASSEL_PUBLIC_URL="http://badges.example.edu",
+        TASSEL_TIME_ZONE="Nowhere",
+        TASSEL_TYPO="x",
+    )
+    assert done.returncode == 2
+    for name in ("TASSEL_PUBLIC_URL", "TASSEL_TIME_ZONE", "TASSEL_TYPO"):
+        assert name in done.stderr
+    assert "Traceback" not in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("kind", ["closed-port", "no-folder"])
+def test_an_unusable_database_is_a_clear_message(tmp_path: Path, kind: str) -> None:
+    blocked = tmp_path / "file"
+    blocked.write_text("")
+    url = {
+        "closed-port": f"postgresql+psycopg://nobody:secret@127.0.0.1:{free_port()}/none",
+        "no-folder": f"sqlite:///{blocked}/tassel.db",
+    }[kind]
+    done = tassel("serve", TASSEL_DATA_DIR=str(tmp_path / "data"), TASSEL_DATABASE_URL=url)
+    assert done.returncode == 2
+    assert "TASSEL_DATABASE_URL" in done.stderr
+    assert "secret" not in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_wrong_master_key_is_said_and_opens_nothing(tmp_path: Path) -> None:
+    first, second = (Fernet.generate_key().decode() for _ in range(2))
+    sealed = SecretBox([first]).seal(b"private")
+    with pytest.raises(ConfigurationError) as caught:
+        SecretBox([second]).open(sealed)
+    assert "TASSEL_MASTER_KEY" in caught.value.problems[0]
+    both = SecretBox([second, first])
+    assert both.open(sealed) == b"private"
+    assert SecretBox([second]).open(both.rotate(sealed)) == b"private"
+    with pytest.raises(ConfigurationError):
+        SecretBox(["short"])
+
+
+def test_a_generated_key_is_private_and_stays(tmp_path: Path) -> None:
+    first, generated = open_box("", tmp_path / "data")
+    again, _ = open_box("", tmp_path / "data")
+    assert generated
+    assert again.open(first.seal(b"x")) == b"x"
+    assert (tmp_path / "data" / "master.key").stat().st_mode & 0o777 == 0o600
+
+
+def test_another_public_address_refuses_to_start(database_url: str, tmp_path: Path) -> None:
+    """Issued badges name the old address for ever."""
+    schema.upgrade(database_url)
+    settings = load({"TASSEL_DATABASE_URL": database_url, "TASSEL_DATA_DIR": str(tmp_path)})
+    campus = create_campus(settings)
+    check_public_url(campus)
+    with campus.db.transaction() as session:
+        session.add(
+            SystemFact(key="public_url", value="https://old.example.edu", at=campus.clock())
+        )
+    with pytest.raises(ConfigurationError) as caught:
+        check_public_url(campus)
+    assert "https://old.example.edu" in caught.value.problems[0]
+    campus.db.close()
+
+
+def test_the_doctor_finds_what_is_wrong(database_url: str, tmp_path: Path) -> None:
+    settings = {"TASSEL_DATABASE_URL": database_url, "TASSEL_DATA_DIR": str(tmp_path)}
+    before = tassel("doctor", **settings)
+    assert before.returncode == 1
+    assert "tassel db upgrade" in before.stdout
+    assert tassel("db", "upgrade", **settings).returncode == 0
+    after = tassel("doctor", **settings)
+    assert after.returncode == 0, after.stdout
+    db = Database(database_url)
+    with db.transaction() as session:
+        audit.record(session, "test", "first", "x:1", {}, datetime.now(UTC))
+        audit.record(session, "test", "second", "x:2", {}, datetime.now(UTC))
+    with db.transaction() as session:
+        session.get_one(AuditEntry, 1).action = "changed"
+    db.close()
+    forged = tassel("doctor", **settings)
+    assert forged.returncode == 1
+    assert "audit log is broken at entry 1" in forged.stdout
+
+
+def test_retired_keys_stay_listed(db: Database) -> None:
+    box = SecretBox([Fernet.generate_key().decode()])
+    now = datetime.now(UTC)
+    with db.transaction() as session:
+        issuer = issuers.ensure_default(session, "https://b.example.edu", "Campus", box, now)
+        kind = issuers.KeyKind.ED25519
+        old = issuers.signing_key(session, box, issuer.id, kind).fragment
+        issuers.rotate(session, box, issuer, kind, now)
+        new = issuers.signing_key(session, box, issuer.id, kind).fragment
+        listed = issuers.did_document(session, issuer)["assertionMethod"]
+    assert old != new
+    assert {one.partition("#")[2] for one in listed} >= {old, new}
