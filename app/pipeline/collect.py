@@ -34,7 +34,7 @@ from app.pipeline.roster import sync_roster
 
 log = structlog.get_logger()
 LEASE = timedelta(minutes=15)
-MAX_ATTEMPTS = 10
+MAX_ATTEMPTS = 20
 """Workers that may die over one reading before it is given up (the next one is due anyway)."""
 RUNNING = ("waiting", "running")
 

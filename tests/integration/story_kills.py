@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import random
+import re
 import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import requests
@@ -15,10 +17,11 @@ from sqlalchemy import Engine, create_engine, func, select, text
 
 from app.db import Database
 from app.demo.stage import Stage
-from app.models import Award, CollectRun, Credential, Delivery
+from app.models import Award, CollectRun, Connection, Credential, Delivery
 
 SCORES, RESULTS = "/scores$", "/assessmentResults/"
 """The doors at which awards arrive: of the LMS, of the SIS."""
+KINDS = {SCORES: "course", RESULTS: "oneroster_rest"}
 COLUMNS = 12
 PATIENCE = 120.0
 
@@ -29,8 +32,8 @@ class Moment:
 
     ``read``: while a reading that ``what`` triggered has read ``at`` columns or more. ``sign``:
     while awards are leased for signing, and as many (``at``) were signed since the worker began.
-    ``send``: when ``at`` (0 to 1) of all awards have arrived. ``lost``: then, and while the peer
-    behind the door ``what`` has carried out a request and holds its answer back.
+    ``send``: when ``at`` (0 to 1) of all awards have arrived at the door ``what``. ``lost``: then,
+    and while the peer has carried out a request at that door and holds its answer back.
     """
 
     phase: str
@@ -47,14 +50,10 @@ def moments(seed: int) -> list[Moment]:
         for place in draw.sample(range(COLUMNS), 3)
     ]
     found += [Moment("sign", signed) for signed in draw.sample((0, 0, 1, 1), 4)]
-    shares = sorted(draw.uniform(0, 0.85) for _ in range(10))
-    lost = sorted(draw.sample(range(10), 6))
-    # The LMS takes four at a time and is through first, so its answers get lost early.
-    doors = dict.fromkeys(lost[:3], SCORES) | dict.fromkeys(lost[3:], RESULTS)
-    found += [
-        Moment("lost" if place in doors else "send", share, doors.get(place, ""))
-        for place, share in enumerate(shares)
-    ]
+    for door, first in ((SCORES, 0.0), (RESULTS, 0.25)):
+        shares = sorted(draw.uniform(first, 0.85) for _ in range(5))
+        phases = draw.sample(("lost", "lost", "lost", "send", "send"), 5)
+        found += [Moment(phase, at, door) for phase, at in zip(phases, shares, strict=True)]
     return found
 
 
@@ -75,17 +74,18 @@ class Peers:
 
     def __init__(self, stage: Stage) -> None:
         self._addresses = {SCORES: stage.lms, RESULTS: stage.sis}
-        self._slow = (
-            (stage.lms, "/memberships", 0.3),
-            (stage.lms, "/results", 0.2),
-            (stage.lms, SCORES, 0.12),
-            (stage.sis, RESULTS, 0.02),
-        )
+        self._slow = {SCORES: 0.12, RESULTS: 0.02}
+        self._reading = {"/memberships": 0.3, "/results": 0.2}
 
-    def slow_down(self) -> None:
-        """Slow, and otherwise well: the run gets long enough to be disturbed."""
+    def slow_down(self, watched: str) -> None:
+        """Slow, and otherwise well: the run gets long enough to be disturbed.
+
+        The SIS waits for the LMS until its own door is ``watched``.
+        """
         self.heal()
-        for address, path, delay in self._slow:
+        self._slow[RESULTS] = 0.02 if watched == RESULTS else 0.2
+        for path, delay in (self._reading | self._slow).items():
+            address = self._addresses.get(path, self._addresses[SCORES])
             _fault(address, path=path, kind="slow", delay=delay, times=None)
 
     def heal(self) -> None:
@@ -94,11 +94,9 @@ class Peers:
 
     def swallow(self, door: str) -> None:
         """Carry out the next request at this door and never answer it."""
-        self.heal()
-        _fault(self._addresses[door], path=door, kind="commit_then_hang", delay=600)
-        for address, path, delay in self._slow:
-            if path != door:
-                _fault(address, path=path, kind="slow", delay=delay, times=None)
+        address = self._addresses[door]
+        _told("DELETE", address, "faults")
+        _fault(address, path=door, kind="commit_then_hang", delay=600)
 
     def swallowed(self, door: str) -> bool:
         """Whether a request was carried out at this door and waits for its answer."""
@@ -110,14 +108,12 @@ class Peers:
         for address in self._addresses.values():
             _told("DELETE", address, "requests")
 
-    def accepted(self) -> int:
-        """Writes at the two doors since ``forget``."""
+    def accepted(self, door: str) -> int:
+        """Writes at a door since ``forget``."""
+        asked = self._asked(self._addresses[door])
+        writes = [one for one in asked if one["method"] in ("POST", "PUT")]
         return sum(
-            one["method"] in ("POST", "PUT")
-            and ("/scores" in one["path"] or RESULTS in one["path"])
-            and (one["status"] or 500) < 300
-            for address in self._addresses.values()
-            for one in self._asked(address)
+            bool(re.search(door, one["path"])) and (one["status"] or 500) < 300 for one in writes
         )
 
     @staticmethod
@@ -143,9 +139,10 @@ class Killer:
         """``expected`` is the number of awards."""
         self._stage, self._db = stage, db
         self.peers = Peers(stage)
-        self._writes = 2 * expected
+        self._expected = expected
         self._engine = _engine_tables(db)
-        self._sent = self._signed = 0
+        self._sent = dict.fromkeys(KINDS, 0)
+        self._signed = 0
 
     def close(self) -> None:
         self._engine.dispose()
@@ -153,23 +150,23 @@ class Killer:
     def start(self) -> None:
         """A worker that begins where the last one ended."""
         self.peers.forget()
-        self._sent = self._count(Delivery, Delivery.state == "sent")
+        self._sent = {door: self._arrived(kind) for door, kind in KINDS.items()}
         self._signed = self._count(Credential)
         self._stage.start_part("worker", "worker")
 
     def carry_out(self, plan: list[Moment], story: Future[None]) -> list[Death]:
         """Every moment in turn; the peers are well again and the worker runs at the end."""
-        self.peers.slow_down()
+        self.peers.slow_down(plan[0].what)
         self.start()
         deaths = []
-        for moment in plan:
-            self._wait(moment, lambda moment=moment: self._has_come(moment), story)
+        for moment, following in zip(plan, [*plan[1:], plan[-1]], strict=True):
+            self._wait(moment, partial(self._has_come, moment), story)
             if moment.phase == "lost":
                 self.peers.swallow(moment.what)
-                self._wait(moment, lambda moment=moment: self.peers.swallowed(moment.what), story)
+                self._wait(moment, partial(self.peers.swallowed, moment.what), story)
             self._stage.kill("worker")
             deaths.append(self._look(moment))
-            self.peers.slow_down()
+            self.peers.slow_down(following.what)
             self.start()
         self.peers.heal()
         return deaths
@@ -197,8 +194,8 @@ class Killer:
             )
         if moment.phase == "sign":
             return self._signing() > 0 and self._count(Credential) - self._signed >= moment.at
-        new = self.peers.accepted()
-        return new > 0 and self._sent + new >= moment.at * self._writes
+        new = self.peers.accepted(moment.what)
+        return new > 0 and self._sent[moment.what] + new >= moment.at * self._expected
 
     def _look(self, moment: Moment) -> Death:
         return Death(
@@ -208,6 +205,10 @@ class Killer:
             sending=self._count(Delivery, Delivery.state == "sending"),
             jobs=self.open_jobs("PENDING"),
         )
+
+    def _arrived(self, kind: str) -> int:
+        here = select(Connection.id).where(Connection.kind == kind)
+        return self._count(Delivery, Delivery.state == "sent", Delivery.connection_id.in_(here))
 
     def _signing(self) -> int:
         return self._count(Award, Award.state == "waiting", Award.lease_until.is_not(None))

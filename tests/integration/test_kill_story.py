@@ -11,6 +11,7 @@ import uuid
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -75,26 +76,23 @@ def test_a_seed_draws_the_same_moments_over_the_whole_run() -> None:
 def test_twenty_deaths_lose_nothing_and_double_nothing(address: str, tmp_path: Path) -> None:
     seed = SEEDS[address.partition("+")[0].partition(":")[0]]
     plan = Plan(tmp_path, "moodle", LEARNERS, True, address, PUBLIC_URL)
-    db = Database(address)
-    with Stage(plan) as stage:
+    with closing(Database(address)) as db, Stage(plan) as stage:
         story = Story(stage, tmp_path / "story")
         stage.start_lms()
         stage.start_sis()
         stage.command("db", "upgrade")
         stage.start_part("web", "web")
-        killer = Killer(stage, db, story.expected_awards())
-        operator = people.operator(stage)
-        deaths = _disturb(story, operator, killer, seed)
-        _look_at_the_deaths(deaths)
-        _look_at_the_lms(story)
-        _look_at_the_sis(story)
-        _look_at_tassel(db, story.expected_awards())
-        _end_the_story(story, operator)
-        operator.close()
-        assert stage.stop("worker") == 0
-        assert killer.open_jobs("PENDING", "ENQUEUED") == 0
-        killer.close()
-    db.close()
+        expected = story.expected_awards()
+        with closing(Killer(stage, db, expected)) as killer:
+            with closing(people.operator(stage)) as operator:
+                deaths = _disturb(story, operator, killer, seed)
+                _look_at_the_deaths(deaths)
+                _look_at_the_lms(story)
+                _look_at_the_sis(story)
+                _look_at_tassel(db, expected)
+                _end_the_story(story, operator)
+            assert stage.stop("worker") == 0
+            assert killer.open_jobs("PENDING", "ENQUEUED") == 0
 
 
 def _disturb(story: Story, operator: Visitor, killer: Killer, seed: int) -> list[Death]:
