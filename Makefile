@@ -33,9 +33,8 @@ bench: setup ## measure speed against peers, as ratios in one run
 	  echo "$$file"; $(bin)/python -m tests.bench."$$(basename "$$file" .py)" $(ARGS); \
 	done
 
-soak: setup ## the whole trip at a big size: LEARNERS=10000
-	rm -rf .make/soak
-	$(bin)/tassel demo --story .make/soak --learners $(LEARNERS) $(ARGS)
+soak: setup ## the whole trip at a big size, with times and memory: LEARNERS=10000
+	$(bin)/python -m tests.bench.soak_story --learners $(LEARNERS) $(ARGS)
 
 wheel: setup ## build dist/tassel-*.whl, with the browser libraries and translations inside
 	$(bin)/hatchling build -t wheel

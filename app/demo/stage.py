@@ -216,6 +216,10 @@ class Stage:
         """Whether a process still runs."""
         return name in self._running and self._running[name].poll() is None
 
+    def pid(self, name: str) -> int:
+        """The process id of a part that was started."""
+        return self._running[name].pid
+
     @staticmethod
     def _kill_group(process: subprocess.Popen[bytes]) -> None:
         os.killpg(process.pid, signal.SIGKILL)

@@ -62,11 +62,12 @@ class Story:
             self.stage.start_tassel()
         operator = people.operator(self.stage)
         try:
-            return self._play(operator)
+            return self.play(operator)
         finally:
             operator.close()
 
-    def _play(self, operator: Visitor) -> bool:
+    def play(self, operator: Visitor) -> bool:
+        """All steps against systems that run; True when everything arrived."""
         with self.step("connect"):
             self.connect(operator)
         with self.step("launch"):

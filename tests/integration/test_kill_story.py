@@ -7,6 +7,7 @@ is expected is worked out from the LMS's numbers, what arrived is counted at the
 from __future__ import annotations
 
 import os
+import sys
 import uuid
 from collections import Counter
 from collections.abc import Iterator
@@ -117,8 +118,7 @@ def _disturb(story: Story, operator: Visitor, killer: Killer, seed: int) -> list
 
 def _look_at_the_deaths(deaths: list[Death]) -> None:
     """They came where they were wanted, in the middle of something."""
-    for death in deaths:
-        print(death)  # noqa: T201 - shown when the test fails
+    sys.stdout.writelines(f"{death}\n" for death in deaths)
     phases = {phase: [d for d in deaths if d.moment.phase == phase] for phase in ("read", "sign")}
     assert len(deaths) == 20
     assert sum(death.moment.phase == "lost" for death in deaths) == 6
