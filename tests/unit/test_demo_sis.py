@@ -341,7 +341,7 @@ def parsed(client: Client, path: str) -> str:
 def test_the_pages_show_what_arrived(client: Client) -> None:
     """The list, the student and every write; what came from outside is text, never markup."""
     assert "No system has written anything yet" in parsed(client, "/")
-    assert "Nothing has arrived" in parsed(client, "/students/S-20841")
+    assert "No result of another system is on record" in parsed(client, "/students/S-20841")
     fill(client)
     home = parsed(client, "/")
     assert "7 students, 1 with results" in home
