@@ -49,13 +49,12 @@ def outcome(
 ) -> Outcome:
     """Evaluate ``definition`` for the whole course; ``shown`` names the assessment of the picture."""
     found = preview(session, course_id, definition, limit=CLOSE_SHOWN, group="close")
+    lines = found.lines if definition.clauses else []
     return Outcome(
         sentence=wording.rule(definition.needs, definition.clauses, titles),
         preview=found,
         picture=_picture(found, definition, titles, shown),
-        close=[
-            (line.name, reasons_in_words(line.decision.reasons, titles)) for line in found.lines
-        ],
+        close=[(line.name, reasons_in_words(line.decision.reasons, titles)) for line in lines],
     )
 
 
