@@ -83,6 +83,8 @@ class AchievementVersion(Base):
     description: Mapped[str] = mapped_column(Text, default="")
     criteria: Mapped[str] = mapped_column(Text, default="")
     """Narrative; made from the rule in words when the author leaves it empty."""
+    criteria_made: Mapped[bool] = mapped_column(default=False)
+    """Whether ``criteria`` was made from the rule, so that another rule makes it anew."""
     alignments: Mapped[list[dict[str, Any]]] = mapped_column(default=list)
     """``[{competency, code, statement, uri, framework}]`` as of publication."""
     design: Mapped[str] = mapped_column(String(40), default="shield")

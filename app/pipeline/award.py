@@ -136,7 +136,7 @@ def run(campus: Campus, ids: Sequence[str]) -> None:
         _keep(campus, session, sealed, now)
         session.execute(
             update(Award)
-            .where(Award.id.in_(unusable))
+            .where(Award.id.in_(unusable), Award.state == "waiting")
             .values(state="needs_recipient", lease_until=now + UNUSABLE)
         )
 

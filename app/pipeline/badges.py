@@ -14,10 +14,8 @@ from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
 from app import audit
-from app.credentials import bake, designs, issuers, issuing
-from app.credentials.drift import lint
+from app.credentials import bake, designs, issuers
 from app.credentials.files import UPLOAD
-from app.credentials.proofs import data_integrity
 from app.db import new_id
 from app.errors import Conflict, Invalid, NotFound
 from app.mastery.rules import RuleDefinition
@@ -28,13 +26,13 @@ from app.models import (
     Award,
     Competency,
     Framework,
-    Issuer,
     Rule,
     RuleVersion,
 )
 from app.pipeline import collect
 from app.pipeline.campus import Campus
 from app.pipeline.decide import mark_stale
+from app.pipeline.freeze import freeze
 
 REGRADE = ("keep", "review", "revoke")
 LIMITS = {"name": 200, "description": 2000, "criteria": 4000, "image_alt": 300}
@@ -101,11 +99,16 @@ def create(
     return achievement.id
 
 
-def draft(session: Session, course_id: str, achievement_id: str) -> BadgeDraft:
-    """The newest wording and rule; raises NotFound for a badge of another course."""
-    rule = session.scalar(
-        select(Rule).where(Rule.course_id == course_id, Rule.achievement_id == achievement_id)
-    )
+def draft(
+    session: Session, course_id: str, achievement_id: str, *, to_change: bool = False
+) -> BadgeDraft:
+    """The newest wording and rule; raises NotFound for a badge of another course.
+
+    ``to_change`` keeps other writers of this badge out until the transaction ends: what one
+    publishes must not be changed by another's save that began before.
+    """
+    query = select(Rule).where(Rule.course_id == course_id, Rule.achievement_id == achievement_id)
+    rule = session.scalar(query.with_for_update() if to_change else query)
     if rule is None:
         raise NotFound("badge-unknown", "There is no such badge in this course.")
     achievement = session.get_one(Achievement, achievement_id)
@@ -137,7 +140,7 @@ def save(
     image = bake.clean_png(edit.image) if edit.image else None
     now = campus.clock()
     with campus.db.transaction() as session:
-        present = draft(session, course_id, achievement_id)
+        present = draft(session, course_id, achievement_id, to_change=True)
         _check(edit, image or present.version.image)
         _check_ids(session, course_id, edit.definition)
         _save_wording(session, present, edit, image, now)
@@ -209,6 +212,7 @@ def _save_wording(
         "image_alt": _words(edit.image_alt),
     }
     target = present.version
+    values["criteria_made"] = target.criteria_made and values["criteria"] == target.criteria
     if target.published_at is not None:
         if all(getattr(target, name) == value for name, value in values.items()):
             return
@@ -258,9 +262,9 @@ def publish(campus: Campus, course_id: str, achievement_id: str, actor: str) -> 
     """
     now = campus.clock()
     with campus.db.transaction() as session:
-        present = draft(session, course_id, achievement_id)
+        present = draft(session, course_id, achievement_id, to_change=True)
         present.definition.check()
-        _freeze(campus, session, present, now)
+        freeze(campus, session, present.achievement, present.version, present.definition, now)
         present.rule.state = present.achievement.state = "published"
         present.rule.published_version = present.rule_version.number
         present.rule_version.published_at = present.rule_version.published_at or now
@@ -270,81 +274,6 @@ def publish(campus: Campus, course_id: str, achievement_id: str, actor: str) -> 
             session, actor, "badge.published", f"achievement:{achievement_id}", detail, now
         )
     return collect.request(campus, course_id, "publish")
-
-
-def _freeze(campus: Campus, session: Session, present: BadgeDraft, now: datetime) -> None:
-    """Fix the wording for ever and make sure that every verifier will accept it."""
-    version = present.version
-    if version.published_at is None:
-        version.alignments = _alignments(session, present.definition)
-        if not version.criteria:
-            version.criteria = _criteria(session, present.definition)
-        sample = _sample(campus, session, present)
-        findings = lint(sample)
-        if findings:
-            raise Invalid(
-                "badge-drift", "Some verifiers would refuse this badge: " + str(findings[0])
-            )
-        version.fast = data_integrity.check_trim(sample)
-        version.published_at = now
-    present.achievement.published_version = version.number
-
-
-def _alignments(session: Session, definition: RuleDefinition) -> list[dict[str, Any]]:
-    """The competencies of the rule as they are worded today."""
-    wanted = list(dict.fromkeys(clause.competency for clause in definition.clauses))
-    query = (
-        select(Competency, Framework)
-        .join(Framework, Framework.id == Competency.framework_id)
-        .where(Competency.id.in_(wanted))
-    )
-    rows = {c.id: (c, f) for c, f in session.execute(query)}
-    return [
-        {
-            "competency": competency.id,
-            "code": competency.code,
-            "statement": competency.statement,
-            "uri": competency.uri,
-            "case_id": competency.case_id,
-            "framework": framework.title,
-        }
-        for competency, framework in (rows[item] for item in wanted)
-    ]
-
-
-def _criteria(session: Session, definition: RuleDefinition) -> str:
-    """The rule in words, for a badge whose author wrote no criteria."""
-    query = select(Assessment.id, Assessment.title).where(
-        Assessment.id.in_({clause.assessment for clause in definition.clauses})
-    )
-    titles = dict(session.execute(query).all())
-    parts = [f"{titles[c.assessment]}: at least {c.pass_mark:f} %" for c in definition.clauses]
-    if len(parts) == 1:
-        return f"{parts[0]}."
-    head = {"all": "All of these", "any": "One of these"}.get(
-        str(definition.needs), f"At least {definition.required} of these"
-    )
-    return f"{head}:\n" + "\n".join(f"- {part}" for part in parts)
-
-
-def _sample(campus: Campus, session: Session, present: BadgeDraft) -> dict[str, Any]:
-    """A credential of this wording for nobody, to be held against the verifiers' rules."""
-    session.flush()
-    award = Award(
-        subject_id="urn:uuid:00000000-0000-4000-8000-000000000000",
-        salt="0" * 32,
-        status_index=0,
-        awarded_at=campus.clock().replace(microsecond=0),
-    )
-    return issuing.compose(
-        credential_id="00000000-0000-4000-8000-000000000000",
-        award=award,
-        version=present.version,
-        issuer=session.get_one(Issuer, present.achievement.issuer_id),
-        list_number=1,
-        email="nobody@example.edu",
-        public_url=campus.settings.public_url,
-    )
 
 
 def stop(campus: Campus, course_id: str, achievement_id: str, actor: str) -> None:
@@ -363,7 +292,7 @@ def _switch(
 ) -> None:
     now = campus.clock()
     with campus.db.transaction() as session:
-        rule = draft(session, course_id, achievement_id).rule
+        rule = draft(session, course_id, achievement_id, to_change=True).rule
         if rule.state != old:
             raise Conflict("badge-state", f"This badge is {rule.state}, not {old}.")
         rule.state = new
@@ -376,7 +305,7 @@ def remove_draft(campus: Campus, course_id: str, achievement_id: str, actor: str
     """Delete a badge that was never published. Raises Conflict for any other."""
     now = campus.clock()
     with campus.db.transaction() as session:
-        present = draft(session, course_id, achievement_id)
+        present = draft(session, course_id, achievement_id, to_change=True)
         awards = session.scalar(
             select(func.count()).select_from(Award).where(Award.achievement_id == achievement_id)
         )

@@ -113,7 +113,7 @@ def decide(campus: Campus, session: Session, course_id: str, people: Sequence[Pe
                 met.append((item, person, verdict))
             _note(session, known, item, person, verdict, now)
     new = _award(session, met, now)
-    _regraded(campus, session, rules, people, known, now)
+    _regraded(campus, session, rules, people, known, scores, now)
     _keep_evidence(session, met, new, scores, now)
     if new:
         detail = {"awards": sorted(new)}
@@ -302,20 +302,41 @@ def _regraded(
     rules: Sequence[Published],
     people: Sequence[Person],
     known: Mapping[Key, Decision],
+    scores: Mapping[str, Mapping[str, Score]],
     now: datetime,
 ) -> None:
-    """Achievements whose policy is "revoke" take back what a regrade no longer supports."""
+    """Achievements whose policy is "revoke" take back what a regrade no longer supports.
+
+    Each award is held against the rule that it was made by: a stricter rule of today takes nothing
+    from those who earned the badge under an earlier one.
+    """
     strict = {item.rule.id for item in rules if item.achievement.regrade == "revoke"}
     lapsed = [key for key, row in known.items() if row.state == "lapsed" and row.rule_id in strict]
     if not lapsed:
         return
     learner = {person.id: person.learner_id for person in people}
     for rule_id, person_id in lapsed:
-        query = select(Award).where(
+        for award, definition in _standing(session, rule_id, learner[person_id]):
+            if evaluate(definition, scores[person_id]).state != "met":
+                reason = "A later regrade no longer reaches the pass mark."
+                revoke.revoke_in(campus, session, award, reason, "system", now)
+
+
+def _standing(
+    session: Session, rule_id: str, learner_id: str
+) -> list[tuple[Award, RuleDefinition]]:
+    """Awards of a learner by a rule that nobody has revoked, each with the rule as it was then."""
+    query = (
+        select(Award, RuleVersion.definition)
+        .join(
+            RuleVersion,
+            and_(RuleVersion.rule_id == Award.rule_id, RuleVersion.number == Award.rule_version),
+        )
+        .where(
             Award.rule_id == rule_id,
-            Award.learner_id == learner[person_id],
+            Award.learner_id == learner_id,
             Award.revoked_at.is_(None),
         )
-        for award in session.scalars(query):
-            reason = "A later regrade no longer reaches the pass mark."
-            revoke.revoke_in(campus, session, award, reason, "system", now)
+        .with_for_update(of=Award)
+    )
+    return [(award, RuleDefinition.from_json(text)) for award, text in session.execute(query)]

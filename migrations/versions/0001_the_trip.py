@@ -539,6 +539,7 @@ def upgrade() -> None:
         sa.Column("name", sa.String(length=200), nullable=False),
         sa.Column("description", sa.Text(), nullable=False),
         sa.Column("criteria", sa.Text(), nullable=False),
+        sa.Column("criteria_made", sa.Boolean(), nullable=False),
         sa.Column("alignments", sa.JSON(), nullable=False),
         sa.Column("design", sa.String(length=40), nullable=False),
         sa.Column("palette", sa.String(length=40), nullable=False),
