@@ -6,12 +6,12 @@ PostgreSQL through psycopg 3. All writes go through ``Database.transaction``.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 from uuid import uuid4
 
 from sqlalchemy import (
@@ -28,10 +28,13 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
 from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.types import TypeDecorator
 
+T = TypeVar("T")
+ATTEMPTS = 3
 NAMING = {
     "ix": "ix_%(column_0_label)s",
     "uq": "uq_%(table_name)s_%(column_0_N_name)s",
@@ -130,6 +133,18 @@ class Database:
         """
         with self._sessions.begin() as session:
             yield session
+
+    def settle(self, work: Callable[[Session], T]) -> T:
+        """Do ``work`` in a transaction, and again when somebody else was first with the same row.
+
+        For work that looks before it inserts: the second look finds the other's row. IntegrityError
+        when it still does not fit after ATTEMPTS.
+        """
+        for _ in range(1, ATTEMPTS):
+            with suppress(IntegrityError), self.transaction() as session:
+                return work(session)
+        with self.transaction() as session:
+            return work(session)
 
     @contextmanager
     def reading(self) -> Iterator[Session]:

@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app.models import Disclosure, Share
+from app.models import Award, Disclosure, Share
 from app.secrets import new_token
 
 
@@ -18,6 +18,8 @@ def living(session: Session, award_id: str) -> Share | None:
 
 def share(session: Session, award_id: str, show_name: bool, now: datetime) -> str:
     """Open the award to strangers; the same link as long as it stays open. Returns the token."""
+    # Two clicks at once stand in line here, else each would open a link of its own.
+    session.execute(select(Award.id).where(Award.id == award_id).with_for_update())
     found = living(session, award_id)
     if found is None:
         found = Share(award_id=award_id, token=new_token(18), created_at=now)

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import select
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from app.db import new_id
@@ -29,8 +28,6 @@ from app.models import (
 )
 from app.pipeline import learners
 from app.pipeline.campus import Campus
-
-ATTEMPTS = 3
 
 
 @dataclass(frozen=True)
@@ -60,14 +57,7 @@ def enter(campus: Campus, launch: LaunchContext) -> Entered:
             "Your account has no role in this course.",
             fix="The teacher of the course can enrol you.",
         )
-    for attempt in range(1, ATTEMPTS + 1):
-        try:
-            with campus.db.transaction() as session:
-                return _enter(session, launch, campus.clock())
-        except IntegrityError:
-            if attempt == ATTEMPTS:
-                raise
-    raise AssertionError("unreachable")
+    return campus.db.settle(lambda session: _enter(session, launch, campus.clock()))
 
 
 def _enter(session: Session, launch: LaunchContext, now: datetime) -> Entered:

@@ -224,7 +224,7 @@ def retry(campus: Campus, delivery_id: str, actor: str) -> None:
     """
     now = campus.clock()
     with campus.db.transaction() as session:
-        delivery = _locked(session, delivery_id)
+        delivery = _locked(session, delivery_id, wake=True)
         if delivery.state not in WITHDRAWABLE:
             raise _refused(delivery)
         session.execute(_again(now).where(Delivery.id == delivery_id))
@@ -239,7 +239,7 @@ def retry_all(campus: Campus, connection_id: str, actor: str) -> int:
     """
     now = campus.clock()
     with campus.db.transaction() as session:
-        if session.get(Connection, connection_id) is None:
+        if session.get(Connection, connection_id, with_for_update=True) is None:
             raise NotFound("no-connection", "There is no such connection.")
         ids = session.scalars(
             _again(now)
@@ -316,7 +316,14 @@ def _wake(session: Session, connection_id: str) -> None:
     )
 
 
-def _locked(session: Session, delivery_id: str) -> Delivery:
+def _locked(session: Session, delivery_id: str, *, wake: bool = False) -> Delivery:
+    """The delivery, kept from other writers. ``wake``: its connection too, and that first, as the
+    worker does, so that neither waits for what the other holds."""
+    if wake:
+        owner = select(Delivery.connection_id).where(Delivery.id == delivery_id)
+        session.execute(
+            select(Connection.id).where(Connection.id == owner.scalar_subquery()).with_for_update()
+        )
     delivery = session.get(Delivery, delivery_id, with_for_update=True)
     if delivery is None:
         raise NotFound("no-delivery", "There is no such delivery.")

@@ -40,7 +40,7 @@ def write(
         return
     now = campus.clock()
     with campus.db.transaction() as session:
-        connection = session.get_one(Connection, connection_id)
+        connection = session.get_one(Connection, connection_id, with_for_update=True)
         rows = _still_ours(session, items)
         newest = {item.attempt_id: item for item in items if item.delivery_id in rows}
         for attempt in session.scalars(select(Attempt).where(Attempt.id.in_(newest))):

@@ -71,13 +71,23 @@ def sync_roster(campus: Campus, course_id: str) -> RosterChange:
     members = {member.user_id: member for member in campus.lti.members(platform_id, url)}
     if not members:  # a list without even a teacher says nothing about anybody
         return RosterChange(0, 0, 0)
-    with campus.db.transaction() as session:
-        rows = _Rows()
-        ids = _people(session, rows, installation, members, begun)
-        _enrolments(
-            session, rows, course_id, {ids[sub]: one for sub, one in members.items()}, begun
-        )
-        _flush(session, rows, course_id, begun)
+    return campus.db.settle(
+        lambda session: _apply(session, course_id, installation, members, begun)
+    )
+
+
+def _apply(
+    session: Session,
+    course_id: str,
+    installation: Installation,
+    members: Mapping[str, Member],
+    begun: datetime,
+) -> RosterChange:
+    """Write the differences between a complete list and what is known."""
+    rows = _Rows()
+    ids = _people(session, rows, installation, members, begun)
+    _enrolments(session, rows, course_id, {ids[sub]: one for sub, one in members.items()}, begun)
+    _flush(session, rows, course_id, begun)
     return RosterChange(len(rows.enrolled), len(rows.changed), len(rows.left))
 
 
