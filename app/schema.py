@@ -29,7 +29,9 @@ def upgrade(url: str, revision: str = "head") -> None:
     """Bring the schema up to ``revision``. Raises ConfigurationError for an unusable database."""
     try:
         db = Database(url)
-        with db.engine.connect():
+        try:
+            db.engine.connect().close()
+        finally:
             db.close()
     except (OSError, SQLAlchemyError) as error:
         raise ConfigurationError(
