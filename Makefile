@@ -20,7 +20,7 @@ demo: setup ## start a whole campus on this machine: an LMS, a SIS and Tassel
 	$(bin)/tassel demo $(ARGS)
 
 test: setup ## run all tests that can run here; ARGS="-k name" chooses among them
-	$(bin)/pytest -ra $(ARGS)
+	$(bin)/pytest -ra -n 2 --dist loadfile $(ARGS)
 
 lint: setup ## style, format, types and import contracts
 	$(bin)/ruff check .
