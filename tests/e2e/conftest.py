@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 import shutil
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
 import pytest
+from flask import Flask
 from playwright.sync_api import Browser, Page, Playwright, expect, sync_playwright
+from werkzeug.serving import make_server
 
 from app.demo.running import open_campus
 from app.demo.stage import Plan, Stage
@@ -114,3 +117,15 @@ def shots(tmp_path_factory: pytest.TempPathFactory) -> Path | None:
         return None
     Path(folder).mkdir(parents=True, exist_ok=True)
     return Path(folder)
+
+
+@pytest.fixture
+def server(app: Flask) -> Iterator[str]:
+    """The application on a free port of this machine."""
+    running = make_server("127.0.0.1", 0, app, threaded=True)
+    thread = threading.Thread(target=running.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{running.server_port}"
+    running.shutdown()
+    thread.join()
+    running.server_close()

@@ -31,6 +31,8 @@ class Published:
     assessments: tuple[str, str] = ("", "")
     promised: int = 0
     """How many learners the mapping page said would earn it now."""
+    issued: int = 0
+    """How many of them were signed; the others wait for an e-mail address."""
     framed_by: str = ""
     """Address of the page in whose frame all this happened."""
     complaints: list[str] = field(default_factory=list)
@@ -138,10 +140,10 @@ def publish_first_badge(page: Page, lms: str) -> Published:
     seen.course = seen.badge.split("/badges/")[0]
     publish(tool)
     seen.complaints += page.complaints  # type: ignore[attr-defined]
-    issued = eventually("every award", lambda: awards_issued(page, lms, seen.promised))
+    seen.issued = eventually("every award", lambda: awards_issued(page, lms, seen.promised))
     eventually(
         "the badge in the gradebook of everybody who got it",
-        lambda: len(earners(page, lms)) == issued,
+        lambda: len(earners(page, lms)) == seen.issued,
     )
     return seen
 

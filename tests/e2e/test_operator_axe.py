@@ -11,11 +11,8 @@ from app.models import Issuer
 from app.pipeline.campus import Campus
 from app.web.operator import make_admin_link
 from tests import operator_seed
-from tests.e2e import test_pages_axe as course_pages
 from tests.e2e.test_pages_axe import check, size
 from tests.operator_seed import Lived
-
-browser, server = course_pages.browser, course_pages.server
 
 pytestmark = pytest.mark.browser
 

@@ -3,49 +3,23 @@ nothing that the content policy refuses, and the live parts alive."""
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
-import threading
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from flask import Flask
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 from sqlalchemy import select
-from werkzeug.serving import make_server
 
 from app.models import Award, CollectRun, Person
 from app.pipeline import award as awarding
 from app.pipeline import revoke
 from app.web.access import TABLE
 from tests.course_seed import Seeded, make_badge, seed, token_for
+from tests.e2e.conftest import AXE
 
-AXE = Path(__file__).parents[2] / "node_modules/axe-core/axe.min.js"
-HTMX = Path(__file__).parents[2] / "app/web/static/vendor/htmx.min.js"
 TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
-ARGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
 
 pytestmark = pytest.mark.browser
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    chromium = shutil.which("chromium")
-    for name, there in (
-        ("chromium", chromium),
-        (str(AXE), AXE.exists()),
-        (str(HTMX), HTMX.exists()),
-    ):
-        if not there:
-            if os.environ.get("CI") == "true":
-                pytest.fail(f"{name} is missing")
-            pytest.skip(f"{name} is not installed")
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=chromium, args=ARGS)
-        yield started
-        started.close()
 
 
 @pytest.fixture
@@ -61,18 +35,6 @@ def made(campus) -> Seeded:
         awards[0].state = "needs_recipient"
     revoke.revoke(campus, awards[1].id, "The test was repeated.", "person:x")
     return made
-
-
-@pytest.fixture
-def server(app: Flask) -> Iterator[str]:
-    """The application on a free port of this machine."""
-    running = make_server("127.0.0.1", 0, app, threaded=True)
-    thread = threading.Thread(target=running.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{running.server_port}"
-    running.shutdown()
-    thread.join()
-    running.server_close()
 
 
 def opened(browser: Browser, made: Seeded, person: str, role: str, **options: object) -> Page:

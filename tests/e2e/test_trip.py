@@ -57,7 +57,7 @@ def share(tool: FrameLocator, named: bool = False) -> str:
 
 
 def test_the_words_followed_the_mapping_and_kept_their_promise(
-    published: Published, visitor: Page, demo: Demo
+    published: Published, demo: Demo
 ) -> None:
     first, one, two = published.words
     assert len({first, one, two}) == 3
@@ -68,8 +68,7 @@ def test_the_words_followed_the_mapping_and_kept_their_promise(
     assert published.badge.startswith(demo.stage.tassel)
     assert 0 < published.promised < 30, "some have earned it and some have not"
     assert published.complaints == []
-    newcomer.become_teacher(visitor, demo.stage.lms)
-    assert newcomer.awards_issued(visitor, demo.stage.lms, published.promised)
+    assert 0 < published.issued <= published.promised
 
 
 def test_the_gradebook_shows_the_badge_to_those_who_earned_it(
