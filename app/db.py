@@ -159,12 +159,17 @@ class Database:
 
 
 def _engine(url: str, pool_size: int) -> Engine:
+    """Errors of the engine end in the log, so they never show values: those are names and grades."""
     if not url.startswith("sqlite"):
-        return create_engine(url, pool_size=pool_size, max_overflow=10, pool_pre_ping=True)
+        return create_engine(
+            url, pool_size=pool_size, max_overflow=10, pool_pre_ping=True, hide_parameters=True
+        )
     database = make_url(url).database
     if database:
         Path(database).parent.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(url, pool_size=pool_size, connect_args={"timeout": 30})
+    engine = create_engine(
+        url, pool_size=pool_size, connect_args={"timeout": 30}, hide_parameters=True
+    )
     event.listen(engine, "connect", _sqlite_connect)
     event.listen(engine, "begin", _sqlite_begin)
     return engine

@@ -15,8 +15,11 @@ from typing import Any
 import click
 import structlog
 from gunicorn.app.base import BaseApplication
+from sqlalchemy.exc import SQLAlchemyError
 
 from app import logs, schema
+from app.cli.operate import check_keys
+from app.errors import ConfigurationError
 from app.jobs import Worker
 from app.main import check_public_url, create_app, create_campus
 from app.pipeline.outbox import ensure_mail
@@ -136,11 +139,28 @@ def prepare(settings: Settings) -> None:
     Raises ConfigurationError with what is wrong and how to mend it.
     """
     schema.upgrade(settings.database)
+    check(settings)
+    campus = create_campus(settings)
+    with campus.db.transaction() as session:
+        ensure_mail(session, bool(settings.smtp_url), campus.clock())
+    campus.db.close()
+
+
+def check(settings: Settings) -> None:
+    """Refuse what would break issued badges: another master key or public address.
+
+    Raises ConfigurationError, also for a database without our tables.
+    """
     campus = create_campus(settings)
     try:
         check_public_url(campus)
-        with campus.db.transaction() as session:
-            ensure_mail(session, bool(settings.smtp_url), campus.clock())
+        check_keys(campus)
+    except SQLAlchemyError as error:
+        raise ConfigurationError(
+            [
+                f"TASSEL_DATABASE_URL: Tassel's tables cannot be read ({type(error).__name__}). If they are missing, run: tassel db upgrade"
+            ]
+        ) from error
     finally:
         campus.db.close()
 
@@ -162,13 +182,17 @@ def serve() -> None:
 @click.command()
 def web() -> None:
     """Run the web server alone (a larger campus runs several)."""
-    run_web(load())
+    settings = load()
+    check(settings)
+    run_web(settings)
 
 
 @click.command()
 def worker() -> None:
     """Run one worker alone. On SQLite only one worker can run."""
-    run_worker(load())
+    settings = load()
+    check(settings)
+    run_worker(settings)
 
 
 COMMANDS = (serve, web, worker)

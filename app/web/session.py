@@ -58,10 +58,13 @@ def cookie_name() -> str:
 
 def presented_token() -> str | None:
     """The session token of this request: bearer first, else cookie."""
+    return _bearer() or request.cookies.get(cookie_name())
+
+
+def _bearer() -> str:
+    """The bearer of this request, "" without one. Other schemes are not ours: a proxy's password."""
     scheme, _, value = request.headers.get("Authorization", "").partition(" ")
-    if scheme.lower() == "bearer" and value:
-        return value.strip()
-    return request.cookies.get(cookie_name())
+    return value.strip() if scheme.lower() == "bearer" else ""
 
 
 def visitor(scope: str) -> Visitor:
@@ -222,7 +225,7 @@ def refuse_forged_posts() -> None:
 
     Browsers say so in ``Sec-Fetch-Site`` (or ``Origin``); a bearer cannot be sent by a stranger.
     """
-    if request.method in ("GET", "HEAD", "OPTIONS") or "Authorization" in request.headers:
+    if request.method in ("GET", "HEAD", "OPTIONS") or _bearer():
         return
     site = request.headers.get("Sec-Fetch-Site")
     origin = request.headers.get("Origin")

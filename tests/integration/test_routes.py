@@ -264,6 +264,7 @@ def test_a_grant_for_one_course_opens_no_other(
         {"Sec-Fetch-Site": "same-site"},
         {"Origin": "https://evil.example"},
         {"Origin": "null"},
+        {"Authorization": "Basic YTpi", "Sec-Fetch-Site": "cross-site"},
     ],
 )
 def test_a_form_from_elsewhere_is_refused(

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 from cryptography.fernet import Fernet
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
 
 from app import audit, schema
 from app.credentials import issuers
@@ -102,6 +104,52 @@ def test_another_public_address_refuses_to_start(database_url: str, tmp_path: Pa
         check_public_url(campus)
     assert "https://old.example.edu" in caught.value.problems[0]
     campus.db.close()
+
+
+@pytest.mark.parametrize("command", ["serve", "web", "worker"])
+@pytest.mark.parametrize("wrong", ["TASSEL_PUBLIC_URL", "TASSEL_MASTER_KEY"])
+def test_no_part_starts_with_what_would_break_issued_badges(
+    database_url: str, tmp_path: Path, command: str, wrong: str
+) -> None:
+    """Also the halves that a larger campus runs apart."""
+    schema.upgrade(database_url)
+    right = {
+        "TASSEL_DATABASE_URL": database_url,
+        "TASSEL_DATA_DIR": str(tmp_path / "data"),
+        "TASSEL_PUBLIC_URL": "https://badges.example.edu",
+        "TASSEL_MASTER_KEY": Fernet.generate_key().decode(),
+        "TASSEL_BIND": f"127.0.0.1:{free_port()}",
+    }
+    campus = create_campus(load(right))
+    with campus.db.transaction() as session:
+        now, url = campus.clock(), campus.settings.public_url
+        issuers.ensure_default(session, url, "Campus", campus.box, now)
+        session.add(SystemFact(key="public_url", value=url, at=now))
+    campus.db.close()
+    other = {
+        "TASSEL_PUBLIC_URL": "https://other.example.edu",
+        "TASSEL_MASTER_KEY": Fernet.generate_key().decode(),
+    }
+    done = tassel(command, **(right | {wrong: other[wrong]}))
+    assert done.returncode == 2, done.stderr
+    assert wrong in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("command", ["web", "worker"])
+def test_a_half_that_finds_no_tables_says_what_to_do(
+    database_url: str, tmp_path: Path, command: str
+) -> None:
+    done = tassel(command, TASSEL_DATABASE_URL=database_url, TASSEL_DATA_DIR=str(tmp_path))
+    assert done.returncode == 2, done.stderr
+    assert "tassel db upgrade" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_an_error_of_the_database_tells_the_log_nobody_s_name(db: Database) -> None:
+    with pytest.raises(SQLAlchemyError) as caught, db.transaction() as session:
+        session.execute(text("INSERT INTO nothing VALUES (:name)"), {"name": "Ana Ruiz"})
+    assert "Ana Ruiz" not in str(caught.value)
 
 
 def test_the_doctor_finds_what_is_wrong(database_url: str, tmp_path: Path) -> None:
