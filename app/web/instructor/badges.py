@@ -173,7 +173,7 @@ def save(course_id: str, achievement_id: str) -> Response:
         table = _table(session, course_id, achievement_id)
         form = table.parse(request.form)
         if action == "publish" and not form.errors and not form.definition.clauses:
-            errors = {"competency-0": wording.rule("all", (), {})}
+            errors = {"mapping": wording.rule("all", (), {})}
         if form.errors or errors:
             form = MappingForm(form.definition, form.rows, form.needs, form.errors | errors)
             return _mapping(session, around, table, form, 422)
