@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import io
 import re
+from decimal import Decimal
 
 import html5lib
 import pytest
 from flask.testing import FlaskClient
 from PIL import Image
-from sqlalchemy import event, select
+from sqlalchemy import event, select, update
 
 from app.models import (
     Achievement,
@@ -19,11 +20,12 @@ from app.models import (
     CollectRun,
     Competency,
     Person,
+    Result,
     Rule,
     RuleVersion,
 )
 from app.pipeline import award as awarding
-from app.pipeline.decide import decide_course
+from app.pipeline.decide import decide_course, mark_stale
 from app.pipeline.preview import preview
 from tests.course_seed import Seeded, enter, make_badge, seed
 
@@ -288,6 +290,27 @@ def test_publishing_says_first_what_it_does_and_then_does_it(
     decide_course(made.campus, made.course_id)
     with made.campus.db.reading() as session:
         assert len(session.scalars(select(Award)).all()) == expected.earn
+
+
+@pytest.mark.parametrize(("policy", "shown"), [("review", True), ("keep", False)])
+def test_a_regrade_is_shown_to_the_teacher_who_wants_to_review_it(
+    teacher: FlaskClient, made: Seeded, policy: str, shown: bool
+) -> None:
+    achievement = make_badge(made)
+    with made.campus.db.transaction() as session:
+        session.get_one(Achievement, achievement).regrade = policy
+        award = session.scalars(select(Award)).first()
+        assert award is not None
+        session.execute(
+            update(Result).where(Result.person_id == award.person_id).values(raw=Decimal(0))
+        )
+        mark_stale(session, made.course_id, [award.person_id])
+    note = "no longer supported by today"
+    assert note not in get(teacher, made)
+    decide_course(made.campus, made.course_id)
+    page = get(teacher, made)
+    assert (note in page) is shown
+    assert (f"/awards/{award.id}" in page) is shown
 
 
 def test_an_empty_rule_is_not_published(teacher: FlaskClient, made: Seeded) -> None:

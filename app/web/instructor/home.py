@@ -9,6 +9,7 @@ from app.web import wording
 from app.web.course_page import frame, picture, show, then
 from app.web.instructor import data
 from app.web.instructor.blueprint import bp
+from app.web.instructor.regraded import to_review
 from app.web.session import campus
 
 RUNS_SHOWN = 10
@@ -21,10 +22,12 @@ def home(course_id: str) -> Response:
         around = frame(session, course_id)
         lines = data.badges(session, course_id)
         seen = data.seen(session, course_id)
+        review = to_review(session, course_id)
     return show(
         around,
         "instructor/home.html",
         "badges",
+        review=review,
         badges=lines,
         seen=seen,
         run=seen.run,
