@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from app.cli import admin, demo, operate, serve
+from app.cli import admin, demo, keys, operate, serve
 from app.errors import AppError
 
 __all__ = ["main"]
@@ -32,5 +32,11 @@ def main() -> None:
     """Tassel: course grades in, Open Badges 3.0 out."""
 
 
-for command in (*serve.COMMANDS, *operate.COMMANDS, *admin.COMMANDS, *demo.COMMANDS):
+for command in (
+    *serve.COMMANDS,
+    *operate.COMMANDS,
+    *admin.COMMANDS,
+    *keys.COMMANDS,
+    *demo.COMMANDS,
+):
     main.add_command(command)

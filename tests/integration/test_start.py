@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from cryptography.fernet import Fernet
-from sqlalchemy import text
+from sqlalchemy import select, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from app import audit, schema
@@ -19,7 +19,7 @@ from app.db import Database
 from app.demo.stage import free_port
 from app.errors import ConfigurationError
 from app.main import check_public_url, create_campus
-from app.models import AuditEntry, SystemFact
+from app.models import AuditEntry, Connection, SystemFact, ToolKey
 from app.secrets import SecretBox, open_box
 from app.settings import load
 
@@ -150,6 +150,33 @@ def test_an_error_of_the_database_tells_the_log_nobody_s_name(db: Database) -> N
     with pytest.raises(SQLAlchemyError) as caught, db.transaction() as session:
         session.execute(text("INSERT INTO nothing VALUES (:name)"), {"name": "Ana Ruiz"})
     assert "Ana Ruiz" not in str(caught.value)
+
+
+def test_the_master_key_is_replaced_without_losing_anything(
+    database_url: str, tmp_path: Path
+) -> None:
+    schema.upgrade(database_url)
+    old, new = (Fernet.generate_key().decode() for _ in range(2))
+    base = {"TASSEL_DATABASE_URL": database_url, "TASSEL_DATA_DIR": str(tmp_path / "data")}
+    campus = create_campus(load(base | {"TASSEL_MASTER_KEY": old}))
+    now = campus.clock()
+    with campus.db.transaction() as session:
+        issuers.ensure_default(session, campus.settings.public_url, "Campus", campus.box, now)
+        config = {"id": "1", "kind": "oneroster_rest", "name": "SIS", "config": {}}
+        session.add(Connection(**config, sealed=campus.box.seal(b"secret"), created_at=now))
+    campus.db.close()
+    kid = tassel("key", "rotate", **base, TASSEL_MASTER_KEY=old)
+    assert kid.returncode == 0, kid.stderr
+    assert "BAD" in tassel("doctor", **base, TASSEL_MASTER_KEY=new).stdout
+    done = tassel("key", "reseal", **base, TASSEL_MASTER_KEY=f"{new},{old}")
+    assert done.returncode == 0, done.stderr
+    assert tassel("doctor", **base, TASSEL_MASTER_KEY=new).returncode == 0
+    after = create_campus(load(base | {"TASSEL_MASTER_KEY": new}))
+    with after.db.reading() as session:
+        sealed = session.get_one(Connection, "1").sealed
+        assert session.scalars(select(ToolKey.kid)).one() == kid.stdout.strip()
+    assert after.box.open(str(sealed)) == b"secret"
+    after.db.close()
 
 
 def test_the_doctor_finds_what_is_wrong(database_url: str, tmp_path: Path) -> None:

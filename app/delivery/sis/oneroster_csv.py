@@ -176,7 +176,7 @@ def _held(facts: AwardFacts) -> Outcome | None:
         "unsafe-sis-id",
         f"The SIS id “{odd}” starts like a spreadsheet formula, and changing an id would point at"
         " somebody else.",
-        fix="Correct the id where the LMS gets it from, then refresh the course.",
+        fix="Correct the id where the LMS gets it from, refresh the course, then press Retry.",
         who=LMS_ADMIN,
     )
 
