@@ -39,7 +39,6 @@ class Eyes:
 
     def look(self, page: Page, name: str) -> None:
         """The page that is shown: wide and light, then narrow and dark (pictures: all four)."""
-        page.wait_for_load_state("networkidle")
         for scheme, size in (("light", newcomer.WINDOW), ("dark", NARROW)):
             page.emulate_media(color_scheme=scheme)
             page.set_viewport_size(size)  # type: ignore[arg-type]
@@ -123,11 +122,13 @@ def test_pages_of_the_instructor(
     window.goto(published.course + "/badges/new")
     window.get_by_label("What is the badge called?").fill("A draft")
     window.get_by_role("button", name="Go on to the assessments").click()
+    expect(window.get_by_role("heading", name="What shows the competency")).to_be_visible()
     eyes.look(window, "draft")
     window.get_by_role("button", name="Publish", exact=True).click()
     expect(window.locator("#errors")).to_be_visible()
     eyes.look(window, "refused-form")
     window.get_by_role("link", name="Remove").click()
+    expect(window.get_by_role("heading", name="Remove “A draft”?")).to_be_visible()
     eyes.look(window, "remove")
     window.get_by_role("button", name="Remove").click()
     expect(window.get_by_role("heading", name="Badges in")).to_be_visible()
@@ -150,6 +151,7 @@ def test_pages_of_learners(
     window.goto(home)
     window.get_by_role("heading", name=BADGE, exact=True).get_by_role("link").click()
     window.get_by_role("button", name="Share", exact=True).click()
+    expect(window.get_by_label("Your public link")).to_be_visible()
     eyes.look(window, "badge-shared")
     for number, name in enumerate(missing[:3]):
         other = newcomer.fresh(browser)
@@ -212,6 +214,7 @@ def test_pages_of_the_operator(
     eyes.visit(other, demo.stage.command("admin", "link", "--name", "second"), "enter")
     other.get_by_role("button", name="Open it in this browser").click()
     other.get_by_role("button", name="Leave the operator's area").click()
+    expect(other.get_by_role("heading", name="You have left")).to_be_visible()
     eyes.look(other, "left")
     other.context.close()
     assert eyes.problems == []
