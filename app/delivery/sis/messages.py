@@ -26,7 +26,7 @@ def missing(facts: AwardFacts, *, needs_class: bool) -> Outcome | None:
             "no-sis-id",
             "The learner's SIS id is not known, so the SIS could not tell whose award this is.",
             fix="Let the LMS send the SIS id of its users (lis_person_sourcedid), then refresh the"
-            " course; or enter the id for this learner.",
+            " course: it is sent by itself as soon as the id is known.",
             who=LMS_ADMIN,
         )
     if needs_class and not facts.class_sis_id:
@@ -34,8 +34,8 @@ def missing(facts: AwardFacts, *, needs_class: bool) -> Outcome | None:
             "held",
             "no-class-id",
             "The SIS id of the class is not known, and a gradebook column must belong to a class.",
-            fix="Let the LMS send the SIS id of the section (lis.course_section_sourcedid), or"
-            " enter it for the section.",
+            fix="Let the LMS send the SIS id of the section (lis.course_section_sourcedid); it comes"
+            " when the learner opens Tassel from the course.",
             who=LMS_ADMIN,
         )
     return None
