@@ -68,6 +68,7 @@ def _story(folder: Path, plan: Plan) -> int:
     """Exit code of the story: 0 only when every expected award arrived everywhere."""
     for name in ("credentials", "lms", "sis", "www"):
         shutil.rmtree(folder / name, ignore_errors=True)
+    (folder / "summary.json").unlink(missing_ok=True)
     with Stage(plan) as stage:
         played = Story(stage, folder)
         good = played.run()

@@ -15,8 +15,8 @@ import os
 import signal
 import socket
 import threading
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import IO, Any
@@ -70,6 +70,15 @@ def _job(kind: str, ids: list[str]) -> None:
     finally:
         _campus.http.close()
         _running.discard(name)
+
+
+@contextmanager
+def _guarded(kind: Kind) -> Iterator[None]:
+    """A kind of work that fails is written down and does not keep the others waiting."""
+    try:
+        yield
+    except Exception:
+        _log.exception("kind-failed", kind=kind.name)
 
 
 class Worker:
@@ -199,13 +208,15 @@ class Worker:
     def _dispatch(self) -> None:
         """Claim what is due and hand it to the engine."""
         for kind in KINDS.values():
-            for batch in kind.claim(self._campus, kind.limit):
-                _enqueue(kind, batch)
+            with _guarded(kind):
+                for batch in kind.claim(self._campus, kind.limit):
+                    _enqueue(kind, batch)
 
     def _sweep(self) -> None:
         """Take back passed leases and, one worker at a time, the work of the dead."""
         for kind in KINDS.values():
-            kind.reap(self._campus)
+            with _guarded(kind):
+                kind.reap(self._campus)
         if self._holds("reaper"):
             self._bury()
             self._find_lost()

@@ -15,7 +15,7 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from app.db import new_id
-from app.errors import NotFound, UpstreamError
+from app.errors import AppError, NotFound
 from app.gradebook import store
 from app.gradebook.port import CourseRef, GradeSource, SourceColumn
 from app.models import (
@@ -68,10 +68,16 @@ def schedule(campus: Campus, limit: int = 100) -> int:
     with campus.db.transaction() as session:
         query = (
             select(Course)
-            .where(Course.next_collect_at <= now, Course.state == "active")
+            .join(Deployment, Deployment.id == Course.deployment_id)
+            .join(Platform, Platform.id == Deployment.platform_id)
+            .where(
+                Course.next_collect_at <= now,
+                Course.state == "active",
+                Platform.state == "active",
+            )
             .order_by(Course.next_collect_at)
             .limit(limit)
-            .with_for_update(skip_locked=True)
+            .with_for_update(of=Course, skip_locked=True)
         )
         due = list(session.scalars(query))
         for course in due:
@@ -158,8 +164,8 @@ def run(campus: Campus, ids: Sequence[str]) -> None:
             continue
         try:
             _read_course(campus, run_id, course_id)
-        except UpstreamError as error:
-            log.warning("collect-failed", course=course_id, code=error.code, status=error.status)
+        except AppError as error:
+            log.warning("collect-failed", course=course_id, code=error.code)
             _finish(campus, run_id, course_id, error)
         else:
             _finish(campus, run_id, course_id, None)
@@ -213,13 +219,17 @@ def _read_column(
     """Read one column completely, then keep its differences; returns how many results changed."""
     scores = list(source.scores(course, column))
     now = campus.clock()
-    with campus.db.transaction() as session:
+
+    def keep(session: Session) -> int:
         people = _people(session, course.course_id)
         unknown = {score.user for score in scores} - people.keys()
         people |= _admit(session, course.course_id, unknown, now)
         stored = store.store_scores(session, assessment_id, source.key, scores, people, now)
         mark_stale(session, course.course_id, sorted(stored.changed))
-    return len(stored.changed)
+        return len(stored.changed)
+
+    # A first launch at the same moment may bring the same person in.
+    return campus.db.settle(keep)
 
 
 def _people(session: Session, course_id: str) -> dict[str, str]:
@@ -297,7 +307,7 @@ def _progress(
         session.execute(update(CollectRun).where(CollectRun.id == run_id).values(values))
 
 
-def _finish(campus: Campus, run_id: str, course_id: str, error: UpstreamError | None) -> None:
+def _finish(campus: Campus, run_id: str, course_id: str, error: AppError | None) -> None:
     now = campus.clock()
     with campus.db.transaction() as session:
         row = session.get_one(CollectRun, run_id)

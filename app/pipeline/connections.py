@@ -14,6 +14,7 @@ from app.delivery.port import AwardFacts, CompetencyFact, Outcome, Planned, Test
 from app.delivery.sis import ADAPTERS
 from app.delivery.sis.connection import Adapter
 from app.errors import AppError, Conflict, NotFound
+from app.http import origin_of
 from app.models import Award, Connection
 from app.pipeline import facts
 from app.pipeline.campus import Campus
@@ -59,7 +60,7 @@ def save(campus: Campus, connection_id: str, values: Mapping[str, str], actor: s
 def _fill(campus: Campus, row: Connection, values: Mapping[str, str]) -> None:
     """Put the form into ``row`` if its adapter accepts it; the field ``name`` names the row."""
     adapter = adapter_of(row.kind)
-    config, secrets = {}, _secrets(campus, row)
+    config, secrets = {}, _secrets(campus, row) if _same_hosts(row, values) else {}
     for field in adapter.fields:
         value = values.get(field.name, "").strip()
         if field.kind != "secret":
@@ -69,6 +70,18 @@ def _fill(campus: Campus, row: Connection, values: Mapping[str, str]) -> None:
     row.name, row.config = values.get("name", "").strip()[:200], dict(config)
     row.sealed = campus.box.seal(json.dumps(secrets).encode())
     target_of(campus, row)
+
+
+def _same_hosts(row: Connection, values: Mapping[str, str]) -> bool:
+    """Whether every address still leads to the same system.
+
+    A stored secret never goes to another one: whoever changes an address has to know the secret.
+    """
+    addresses = [field.name for field in adapter_of(row.kind).fields if field.kind == "url"]
+    return all(
+        origin_of(str((row.config or {}).get(name, ""))) == origin_of(values.get(name, "").strip())
+        for name in addresses
+    )
 
 
 def _secrets(campus: Campus, row: Connection) -> dict[str, str]:
@@ -112,15 +125,16 @@ def test(campus: Campus, row: Connection) -> list[TestLine]:
 
 
 def preview(campus: Campus, row: Connection, award_id: str | None) -> Planned | Outcome:
-    """What would be sent for an award (the newest one, else a sample), by the code that sends it."""
+    """What would be sent for an award (the newest signed one, else a sample), by the code that sends it."""
     found = _facts(campus, award_id)
     return target_of(campus, row).preview(found, "create")
 
 
 def _facts(campus: Campus, award_id: str | None) -> AwardFacts:
     with campus.db.reading() as session:
-        query = select(Award.id).order_by(Award.awarded_at.desc()).limit(1)
-        chosen = session.scalar(query.where(Award.id == award_id) if award_id else query)
+        wanted = Award.id == award_id if award_id else Award.state == "issued"
+        newest = select(Award.id).where(wanted).order_by(Award.awarded_at.desc(), Award.id).limit(1)
+        chosen = session.scalar(newest)
         if chosen is None:
             return _sample(campus)
         return facts.load(session, [chosen], campus.settings.public_url)[chosen]

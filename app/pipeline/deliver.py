@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 
 import structlog
 from sqlalchemy import ColumnElement, Select, exists, func, or_, select, update
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session, aliased
 
 from app.delivery import MAIL, TARGETS, Room
@@ -243,13 +244,10 @@ def _kept_leased(campus: Campus, ids: Sequence[str]) -> Iterator[None]:
 
     def renew() -> None:
         while not done.wait(LEASE.total_seconds() / 3):
-            with campus.db.transaction() as session:
-                session.execute(
-                    update(Delivery)
-                    .where(Delivery.id.in_(ids), Delivery.state == "sending")
-                    .values(lease_until=campus.clock() + LEASE)
-                    .execution_options(synchronize_session=False)
-                )
+            try:
+                _renew(campus, ids)
+            except SQLAlchemyError:
+                _log.exception("lease-not-renewed", rows=len(ids))
 
     keeper = threading.Thread(target=renew, name="lease", daemon=True)
     keeper.start()
@@ -258,6 +256,16 @@ def _kept_leased(campus: Campus, ids: Sequence[str]) -> Iterator[None]:
     finally:
         done.set()
         keeper.join()
+
+
+def _renew(campus: Campus, ids: Sequence[str]) -> None:
+    with campus.db.transaction() as session:
+        session.execute(
+            update(Delivery)
+            .where(Delivery.id.in_(ids), Delivery.state == "sending")
+            .values(lease_until=campus.clock() + LEASE)
+            .execution_options(synchronize_session=False)
+        )
 
 
 # --- taking back -------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ opens somebody else's badge.
 from __future__ import annotations
 
 from flask import Blueprint, Response, make_response, request, url_for
+from sqlalchemy.orm import Session
 
 from app.credentials import files, shares
 from app.errors import NotFound
@@ -150,11 +151,14 @@ def settings(course_id: str) -> Response:
 def save_settings(course_id: str) -> Response:
     """Take or refuse e-mails; holds for every course."""
     wanted = request.form.get(MAIL) == "yes"
-    with campus().db.transaction() as session:
+
+    def keep(session: Session) -> None:
         me = learner_data.me(session, frame(session, course_id))
         known = session.get(OptOut, (me.learner_id, MAIL))
         if wanted and known is not None:
             session.delete(known)
         elif not wanted and known is None:
             session.add(OptOut(learner_id=me.learner_id, kind=MAIL, at=campus().clock()))
+
+    campus().db.settle(keep)
     return then("learner.settings", course_id, "mail-on" if wanted else "mail-off")

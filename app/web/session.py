@@ -12,12 +12,12 @@ from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 
 from flask import Response, current_app, g, redirect, request, url_for
-from sqlalchemy import delete, select
+from sqlalchemy import delete, or_, select
 from sqlalchemy.orm import Session
 
 from app.errors import Forbidden, Unauthenticated
 from app.lti.launch import LaunchContext
-from app.models import BrowserSession, Grant
+from app.models import BrowserSession, Course, Deployment, Grant, Person, Platform
 from app.pipeline.campus import Campus
 from app.pipeline.enter import Entered
 from app.secrets import new_token, token_hash
@@ -84,7 +84,11 @@ def _load(scope: str) -> Visitor:
     query = (
         select(Grant)
         .join(BrowserSession, BrowserSession.id == Grant.session_id)
+        .outerjoin(Course, Course.id == Grant.course_id)
+        .outerjoin(Deployment, Deployment.id == Course.deployment_id)
+        .outerjoin(Platform, Platform.id == Deployment.platform_id)
         .where(
+            or_(Grant.course_id.is_(None), Platform.state == "active"),
             BrowserSession.token_hash == token_hash(token or ""),
             BrowserSession.expires_at > now,
             Grant.scope == scope,
@@ -113,6 +117,7 @@ def admit(entered: Entered, launch: LaunchContext) -> Response:
     now = campus().clock()
     with campus().db.transaction() as session:
         token = _open(session, now)
+        _forget_others(session, token, entered.person_id)
         _grant(
             session,
             token,
@@ -126,6 +131,18 @@ def admit(entered: Entered, launch: LaunchContext) -> Response:
     home = "instructor.home" if entered.role in STAFF else "learner.home"
     answer = redirect(url_for(home, course_id=entered.course_id), 303)
     return set_cookie(answer, token)  # type: ignore[arg-type]
+
+
+def _forget_others(session: Session, token: str, person_id: str) -> None:
+    """One account of an LMS per browser: whoever launches ends what the one before could open."""
+    installation = select(Person.installation_id).where(Person.id == person_id).scalar_subquery()
+    others = select(Person.id).where(Person.installation_id == installation, Person.id != person_id)
+    owner = select(BrowserSession.id).where(BrowserSession.token_hash == token_hash(token))
+    session.execute(
+        delete(Grant)
+        .where(Grant.session_id == owner.scalar_subquery(), Grant.person_id.in_(others))
+        .execution_options(synchronize_session=False)
+    )
 
 
 def admit_operator(name: str, role: str) -> Response:

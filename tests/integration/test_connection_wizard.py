@@ -118,3 +118,17 @@ def test_wrong_secret_is_red_then_puts_the_connection_in_attention(operator, cam
         assert db.get_one(Connection, row_id).state == "active"
         raws = [raw for raw in db.scalars(select(Attempt.raw)) if raw]
     assert not [raw for raw in raws if "sis-demo-secret" in raw]
+
+
+def test_a_stored_secret_never_goes_to_another_system(operator, campus, sis):
+    """Whoever changes an address has to know the secret."""
+    made = operator.post("/operator/connections/new/oneroster_rest", data=form(sis))
+    path = made.location.partition("?")[0]
+    renamed = operator.post(f"{path}/edit", data=form(sis, client_secret="", name="Other name"))
+    assert renamed.status_code == 303
+    elsewhere = {"client_secret": "", "token_url": "https://thief.example/token"}
+    refused = operator.post(f"{path}/edit", data=form(sis, **elsewhere))
+    assert refused.status_code == 422
+    with campus.db.reading() as db:
+        row = db.scalars(select(Connection).where(Connection.kind == "oneroster_rest")).one()
+    assert "thief.example" not in str(row.config)

@@ -34,8 +34,10 @@ from app.models import (
     Platform,
 )
 from app.pipeline.campus import Campus
+from app.pipeline.enter import Entered
 from app.secrets import token_hash
 from app.web.access import TABLE
+from app.web.session import admit
 from app.web.tokens import SCOPES, mint
 from tests.integration.trip import Trip
 
@@ -332,3 +334,49 @@ def test_the_fixture_sees_a_write(campus: Campus, commits: list[str]) -> None:
 def _touch(session: Session, campus: Campus) -> None:
     now = campus.clock()
     session.add(BrowserSession(token_hash="x", created_at=now, expires_at=now))
+
+
+def test_a_disabled_platform_ends_what_its_launches_opened(
+    client: FlaskClient, world: dict[str, str], campus: Campus
+) -> None:
+    url = f"/courses/{world['course_id']}"
+    assert visit(client, url, "instructor", world).status_code == 200
+    with campus.db.transaction() as session:
+        session.get_one(Platform, world["platform_id"]).state = "disabled"
+    assert visit(client, url, "instructor", world).status_code == 401
+    assert visit(client, "/operator/", "operator", world).status_code == 200
+
+
+def test_the_next_person_at_a_shared_computer_does_not_find_the_last_ones_courses(
+    app: Flask, world: dict[str, str], campus: Campus
+) -> None:
+    """The teacher launched before; a learner launches in the same browser."""
+    entered = Entered(world["course_id"], world["person_id"], "learner", None)
+    with campus.db.transaction() as session:
+        here = session.get_one(Course, world["course_id"])
+        other = Course(deployment_id=here.deployment_id, context_id="9", created_at=campus.clock())
+        session.add(other)
+        session.flush()
+        browser = session.scalars(
+            select(BrowserSession).where(BrowserSession.token_hash == token_hash("instructor"))
+        ).one()
+        session.add(
+            Grant(
+                session_id=browser.id,
+                scope=f"course:{other.id}",
+                course_id=other.id,
+                person_id=world["teacher"],
+                role="instructor",
+                created_at=campus.clock(),
+                expires_at=campus.clock() + timedelta(hours=1),
+            )
+        )
+        foreign = other.id
+    client = app.test_client()
+    headers = {"Authorization": "Bearer instructor"}
+    assert client.get(f"/courses/{foreign}", headers=headers).status_code == 200
+    with app.test_request_context(headers=headers):
+        admit(entered, None)  # type: ignore[arg-type]
+    assert client.get(f"/courses/{foreign}", headers=headers).status_code == 401
+    own = client.get(f"/courses/{world['course_id']}/me", headers=headers)
+    assert own.status_code == 200

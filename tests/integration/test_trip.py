@@ -12,7 +12,7 @@ from app import audit
 from app.credentials import issuers, status
 from app.credentials.keys import PublicKey
 from app.credentials.proofs import FORMATS
-from app.errors import Conflict, Invalid, UpstreamError
+from app.errors import Conflict, Invalid, NotFound, UpstreamError
 from app.models import (
     AchievementVersion,
     Assessment,
@@ -20,10 +20,12 @@ from app.models import (
     AttainmentEvidence,
     Award,
     CollectRun,
+    Course,
     Credential,
     Decision,
     Issuer,
     Person,
+    Platform,
     Result,
     ResultVersion,
     StatusList,
@@ -333,3 +335,27 @@ def test_stopping_is_undone_by_resuming(trip: Trip) -> None:
     badges.resume(trip.campus, trip.course_id, achievement_id, "test")
     trip.collect()
     assert count(trip, Award) == 2
+
+
+def test_a_disabled_registration_fails_the_reading_and_schedules_no_other(
+    trip: Trip, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Any expected failure ends in the run's row; a worker never dies of one."""
+
+    def refused(course: object, column: object) -> object:
+        raise NotFound("platform-unknown", "This registration is not active.")
+
+    monkeypatch.setattr(trip.book, "scores", refused)
+    run_id = trip.collect()
+    with trip.db.transaction() as session:
+        run = session.get_one(CollectRun, run_id)
+        assert (run.state, run.lease_until) == ("failed", None)
+        assert run.problem is not None
+        assert run.problem["code"] == "platform-unknown"
+        session.get_one(Course, trip.course_id).next_collect_at = trip.clock()
+    assert collect.schedule(trip.campus) == 1
+    with trip.db.transaction() as session:
+        session.get_one(Course, trip.course_id).next_collect_at = trip.clock()
+        for platform in session.scalars(select(Platform)):
+            platform.state = "disabled"
+    assert collect.schedule(trip.campus) == 0
