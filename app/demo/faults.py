@@ -230,7 +230,6 @@ def _instead_of_handler(strike: Strike) -> Response | None:
                 _endless(strike.released), rule.status or 200, content_type="application/json"
             )
         case "drop_before":
-            _hang_up()
             return Response(status=500)
         case _:
             pass
@@ -253,10 +252,10 @@ def _endless(released: threading.Event) -> Iterator[bytes]:
 
 
 def _spoil_answer(strike: Strike, response: Response) -> Response:
-    """The handler has run: hold its answer back or lose it."""
+    """Hold the answer back or lose it. The request stands in the log by now, whoever looks."""
     if strike.rule.kind == "commit_then_hang":
         strike.released.wait(strike.rule.delay)
-    elif strike.rule.kind == "commit_then_drop":
+    elif strike.rule.kind in ("commit_then_drop", "drop_before"):
         _hang_up()
     return response
 

@@ -75,7 +75,7 @@ class Peers:
     def __init__(self, stage: Stage) -> None:
         self._addresses = {SCORES: stage.lms, RESULTS: stage.sis}
         self._slow = {SCORES: 0.12, RESULTS: 0.02}
-        self._reading = {"/memberships": 0.3, "/results": 0.2}
+        self._reading = {"/memberships": 0.5, "/results": 0.5}
 
     def slow_down(self, watched: str) -> None:
         """Slow, and otherwise well: the run gets long enough to be disturbed.
