@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 
 from app.errors import Forbidden, Unauthenticated
 from app.lti.launch import LaunchContext
+from app.lti.roles import STAFF
 from app.models import BrowserSession, Course, Deployment, Grant, Person, Platform
 from app.pipeline.campus import Campus
 from app.pipeline.enter import Entered
@@ -25,8 +26,6 @@ from app.secrets import new_token, token_hash
 SESSION_HOURS = 12
 GRANT_HOURS = 8
 OPERATOR = "operator"
-STAFF = frozenset({"instructor", "assistant", "administrator"})
-TEACHERS = frozenset({"instructor", "administrator"})
 
 
 @dataclass(frozen=True)
