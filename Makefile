@@ -2,7 +2,7 @@
 # Each step leaves a file that make compares by date, so a second run costs nothing.
 
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test lint bench soak wheel lock clean
+.PHONY: help setup openedx demo test lint bench soak wheel lock clean
 MAKEFLAGS += --jobs=2
 
 ARGS ?=
@@ -16,11 +16,13 @@ help: ## say what can be made
 
 setup: $(bin)/.project $(htmx) node_modules/.package-lock.json $(catalogues) ## install into .venv, with the command tassel
 
+openedx: .make/openedx/.ready ## install the Open edX LTI platform, a counter-party of the tests, apart from everything else
+
 demo: setup ## start a whole campus on this machine: an LMS, a SIS and Tassel
 	$(bin)/tassel demo $(ARGS)
 
 test: setup ## run all tests that can run here; ARGS="-k name" chooses among them
-	$(bin)/pytest -ra -n 2 --dist loadfile $(ARGS)
+	$(bin)/pytest -ra -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: setup ## style, format, types and import contracts
 	$(bin)/ruff check .
@@ -35,6 +37,8 @@ bench: setup ## measure speed against peers, as ratios in one run
 
 soak: setup ## the whole trip at a big size, with times and memory: LEARNERS=10000
 	$(bin)/python -m tests.bench.soak_story --learners $(LEARNERS) $(ARGS)
+	$(bin)/python -m tests.bench.soak_grades
+	$(bin)/python -m tests.bench.soak_moodle_grades
 
 wheel: setup ## build dist/tassel-*.whl, with the browser libraries and translations inside
 	$(bin)/hatchling build -t wheel
@@ -50,7 +54,7 @@ $(bin)/python:
 	echo '  make setup PYTHON=/path/to/python3' >&2; exit 1
 
 $(bin)/.requirements: requirements-dev.lock | $(bin)/python
-	$(bin)/pip install -qq --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	$(bin)/pip install -qq --disable-pip-version-check --no-deps --require-hashes -r requirements-dev.lock
 	@touch $@
 
 $(bin)/.project: pyproject.toml $(bin)/.requirements
@@ -74,7 +78,14 @@ lock: .make/uv/bin/uv ## make the lock files again; ARGS=--upgrade takes new rel
 	$(compile) $(ARGS) --group dev pyproject.toml -o requirements-dev.lock
 	$(compile) -c requirements-dev.lock pyproject.toml -o requirements.lock
 	sed -n 's/^requires = \["\(.*\)"\]$$/\1/p' pyproject.toml | $(compile) --no-annotate -c requirements-dev.lock - -o requirements-build.lock
+	$(compile) $(ARGS) tests/interop/openedx/requirements.in -o tests/interop/openedx/requirements.lock
 	npm install --package-lock-only --omit-lockfile-registry-resolved --no-audit --no-fund
+
+.make/openedx/.ready: tests/interop/openedx/requirements.lock | $(bin)/python
+	rm -rf $(@D)
+	$(bin)/python -m venv $(@D)
+	$(@D)/bin/pip install -qq --disable-pip-version-check --no-deps --require-hashes -r $<
+	@touch $@
 
 .make/uv/bin/uv: | $(bin)/python
 	$(bin)/python -m venv .make/uv

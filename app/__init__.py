@@ -9,9 +9,10 @@ Map of the package, from the outside in (imports only ever go down this list):
 - ``jobs``         the only module that knows the job engine
 - ``pipeline``     the trip: enter, collect, decide, award, sign, queue, send
 - ``delivery``     where an award goes: course column, SIS adapters, notifications
+- ``wallet``       how the holder takes it: OpenID4VCI
 - ``lti``          who came; ``gradebook`` what they scored; ``mastery`` whether it is mastered;
   ``credentials`` what we sign
-- ``audit``, ``models``, ``db``, ``http``, ``secrets``, ``settings``, ``errors``
+- ``audit``, ``models``, ``db``, ``http`` (by ``dialling``), ``secrets``, ``settings``, ``errors``
 
 Glossary: an *Installation* is one LMS, a *Platform* one registration of us there, a *Course* a
 deployment plus a context id, a *Person* an LTI user of an installation, a *Learner* one human on

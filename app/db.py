@@ -6,6 +6,7 @@ PostgreSQL through psycopg 3. All writes go through ``Database.transaction``.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
@@ -17,12 +18,14 @@ from uuid import uuid4
 from sqlalchemy import (
     JSON,
     BigInteger,
+    Connection,
     DateTime,
     Dialect,
     Engine,
     Integer,
     MetaData,
     String,
+    Table,
     create_engine,
     event,
 )
@@ -115,6 +118,13 @@ def insert_new(session: Session, table: type[Base], rows: list[dict[str, Any]]) 
     return {str(row[0]) for row in session.execute(statement, rows)}
 
 
+def table_of(model: type[Base]) -> Table:
+    """The Core table of a model, for statements on a hot path that have no use for objects."""
+    table = model.__table__
+    assert isinstance(table, Table)
+    return table
+
+
 class Database:
     """One engine with its session factory."""
 
@@ -124,22 +134,54 @@ class Database:
         self.is_sqlite = url.startswith("sqlite")
         self.engine = _engine(url, pool_size)
         self._sessions = sessionmaker(self.engine, expire_on_commit=False)
+        # SQLite's connections are begun by us (``_sqlite_begin``).
+        single = {"tassel_look": True} if self.is_sqlite else {"isolation_level": "AUTOCOMMIT"}
+        self._lookers = self.engine.execution_options(**single)
+        self._around = threading.local()
 
     @contextmanager
     def transaction(self) -> Iterator[Session]:
         """A session that commits at the end, or rolls back when an error leaves the block.
 
-        Never call the network inside: collect before, send after.
+        Inside ``together`` it is the session of that, which commits once at its own end. Never call
+        the network inside: collect before, send after.
         """
+        around = self._outer()
+        if around is not None:
+            yield around
+            return
         with self._sessions.begin() as session:
             yield session
+
+    def together(self, work: Callable[[], T]) -> T:
+        """Everything that ``work`` does with this database in one transaction: all of it or nothing.
+
+        For a step that crosses rooms, each with transactions of its own. ``work`` runs again from
+        its start when somebody else was first with the same row, as in ``settle``.
+        """
+        return self.settle(lambda session: self._surround(session, work))
+
+    def _surround(self, session: Session, work: Callable[[], T]) -> T:
+        before, self._around.session = self._outer(), session
+        try:
+            return work()
+        finally:
+            self._around.session = before
+
+    def _outer(self) -> Session | None:
+        """The session of the ``together`` that this thread is in."""
+        found: Session | None = getattr(self._around, "session", None)
+        return found
 
     def settle(self, work: Callable[[Session], T]) -> T:
         """Do ``work`` in a transaction, and again when somebody else was first with the same row.
 
         For work that looks before it inserts: the second look finds the other's row. IntegrityError
-        when it still does not fit after ATTEMPTS.
+        when it still does not fit after ATTEMPTS. Inside ``together`` all of that is tried again.
         """
+        around = self._outer()
+        if around is not None:
+            return work(around)
         for _ in range(1, ATTEMPTS):
             with suppress(IntegrityError), self.transaction() as session:
                 return work(session)
@@ -149,9 +191,23 @@ class Database:
     @contextmanager
     def reading(self) -> Iterator[Session]:
         """A session for reads: whatever it holds is rolled back at the end."""
+        around = self._outer()
+        if around is not None:
+            yield around
+            return
         with self._sessions() as session:
             session.connection(execution_options={"tassel_read": True})
             yield session
+
+    @contextmanager
+    def looking(self) -> Iterator[Connection]:
+        """A connection for one look without mapped objects, on paths that everybody walks."""
+        around = self._outer()
+        if around is not None:
+            yield around.connection()
+            return
+        with self._lookers.connect() as connection:
+            yield connection
 
     def close(self) -> None:
         """Return every connection."""
@@ -175,16 +231,33 @@ def _engine(url: str, pool_size: int) -> Engine:
     return engine
 
 
+_PRAGMAS = (
+    "journal_mode=WAL",
+    "synchronous=FULL",
+    "foreign_keys=ON",
+    "busy_timeout=30000",
+    "secure_delete=ON",
+)
+
+
 def _sqlite_connect(connection: Any, _record: ConnectionPoolEntry) -> None:
-    """WAL and FULL: a power cut loses nothing that was committed. Transactions are begun by us."""
+    """WAL and FULL: a power cut loses nothing that was committed. Transactions are begun by us.
+
+    What is deleted is overwritten in the file: somebody may have asked to be erased.
+    """
     connection.isolation_level = None
     cursor = connection.cursor()
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=30000"):
+    for pragma in _PRAGMAS:
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
 
 
-def _sqlite_begin(connection: Any) -> None:
-    """Readers begin plainly; writers take the write lock at once, so that none fails half-way."""
+def _sqlite_begin(connection: Connection) -> None:
+    """Readers begin plainly; writers take the write lock at once, so that none fails half-way.
+
+    A single look is a transaction of its own.
+    """
     options = connection.get_execution_options()
-    connection.exec_driver_sql("BEGIN" if options.get("tassel_read") else "BEGIN IMMEDIATE")
+    if "tassel_look" not in options:
+        begin = "BEGIN" if options.get("tassel_read") else "BEGIN IMMEDIATE"
+        connection.connection.cursor().execute(begin)

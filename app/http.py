@@ -2,28 +2,25 @@
 
 Guards: addresses are checked at connect time (public ones only, unless the exact origin is
 allowed), https only outside allowed origins, time-outs, a cap on the body, redirects only inside
-one origin. Every failure becomes one ``UpstreamError``.
+one origin. Every failure becomes one ``UpstreamError``. ``app.dialling`` makes the connections.
 """
 
 from __future__ import annotations
 
-import ipaddress
 import json as jsonlib
-import socket
+import re
 import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 import requests
-from requests.adapters import HTTPAdapter
-from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
-from urllib3.exceptions import HTTPError, NewConnectionError
-from urllib3.util.retry import Retry
+from urllib3.exceptions import HTTPError
 
+from app.dialling import Dialler, ForbiddenAddress, until
 from app.errors import UpstreamError
 
 USER_AGENT = "Tassel/0.1 (LTI tool)"
@@ -31,6 +28,8 @@ TIMEOUT = (5.0, 20.0)
 TOTAL_SECONDS = 60.0
 MAX_BYTES = 20_000_000
 MAX_REDIRECTS = 3
+_ODD = re.compile(r"[\\\s\x00-\x1f\x7f]")
+"""Characters that two readers of one address take differently."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +46,7 @@ class Response:
         """The body as JSON whatever its media type says; UpstreamError when it is not JSON."""
         try:
             return jsonlib.loads(self.content)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise UpstreamError(
                 "upstream-not-json",
                 f"{self.system} answered {self.status} with something that is not JSON.",
@@ -106,11 +105,11 @@ class HttpClient:
             target = _redirect(answer, method)
             if target is None:
                 break
-            if origin_of(target) != origin_of(url):
+            if not _is_address(target) or origin_of(target) != origin_of(url):
                 raise _refused(system, f"{url} redirects to another site")
             url = target
         if not ok(answer.status):
-            raise _failure(answer)
+            raise failure(answer)
         return answer
 
     def get(self, url: str, *, system: str, headers: Mapping[str, str] | None = None) -> Response:
@@ -131,18 +130,21 @@ class HttpClient:
     ) -> Response:
         session = self._session(self._check_url(url, system))
         try:
-            with session.request(
-                method,
-                url,
-                headers={"User-Agent": USER_AGENT, **(headers or {})},
-                json=json,
-                data=data,
-                auth=auth,
-                timeout=timeout or TIMEOUT,
-                allow_redirects=False,
-                stream=True,
-            ) as raw:
-                content = _read(raw, system, deadline)
+            with (
+                until(deadline),
+                session.request(
+                    method,
+                    url,
+                    headers={"User-Agent": USER_AGENT, **(headers or {})},
+                    json=json,
+                    data=data,
+                    auth=auth,
+                    timeout=timeout or TIMEOUT,
+                    allow_redirects=False,
+                    stream=True,
+                ) as raw,
+            ):
+                content = _read(raw, system)
                 return Response(raw.status_code, raw.headers, content, url, system)
         except ForbiddenAddress as error:
             raise _refused(system, str(error)) from error
@@ -151,6 +153,8 @@ class HttpClient:
                 raise _refused(
                     system, "its name leads to an address inside this network"
                 ) from error
+            if time.monotonic() >= deadline:
+                raise _too_much(None, system, "too slow") from error
             raise UpstreamError(
                 "upstream-unreachable",
                 f"{system} could not be reached at {origin_of(url)} ({type(error).__name__}).",
@@ -161,11 +165,11 @@ class HttpClient:
 
     def _check_url(self, url: str, system: str) -> bool:
         """Whether the address is one of the allowed origins; refuses anything but public https."""
-        parts = urlsplit(url)
-        allowed = origin_of(url) in self._allowed
-        if allowed and parts.hostname:
+        if not _is_address(url):
+            raise _refused(system, "what it names is not a web address")
+        if origin_of(url) in self._allowed:
             return True
-        if parts.scheme != "https" or not parts.hostname or parts.username:
+        if urlsplit(url).scheme != "https":
             raise _refused(system, f"{origin_of(url)} is not a public https address")
         return False
 
@@ -173,9 +177,10 @@ class HttpClient:
         name = "open" if allowed else "guarded"
         session: requests.Session | None = getattr(self._local, name, None)
         if session is None:
-            session = requests.Session()
+            session = _Session()
             session.trust_env = False
-            adapter = HTTPAdapter(max_retries=Retry(0)) if allowed else _GuardedAdapter()
+            session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+            adapter = Dialler(guarded=not allowed)
             session.mount("https://", adapter)
             session.mount("http://", adapter)
             setattr(self._local, name, session)
@@ -190,79 +195,31 @@ class HttpClient:
                 delattr(self._local, name)
 
 
-class ForbiddenAddress(OSError):
-    """A name that resolves to loopback, a private network or another non-public address."""
+class _Session(requests.Session):
+    """Asks for what it is told and looks no further."""
+
+    def get_redirect_target(self, resp: requests.Response) -> str | None:
+        """None: to prepare the next request, the library would read the whole body of this answer."""
+        return None
 
 
-def public_addresses(host: str, port: int) -> list[str]:
-    """Resolve ``host`` and return its addresses; ForbiddenAddress if any of them is not public.
+def _read(raw: requests.Response, system: str) -> bytes:
+    """The whole body, refused past MAX_BYTES (unpacked).
 
-    The connection is then made to one of exactly these addresses, so a second look-up cannot
-    answer differently (DNS rebinding).
-    """
-    found = [str(item[4][0]) for item in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
-    for address in found:
-        parsed = ipaddress.ip_address(address.split("%")[0])
-        mapped = getattr(parsed, "ipv4_mapped", None) or parsed
-        if not mapped.is_global or mapped.is_multicast:
-            raise ForbiddenAddress(f"{host} leads to {address}, which is not a public address")
-    return found
-
-
-class _GuardedConnection(HTTPSConnection):
-    """Connects only to addresses that were checked in the same moment."""
-
-    def _new_conn(self) -> socket.socket:
-        last: OSError | None = None
-        for address in public_addresses(self.host, self.port or 443):
-            try:
-                return socket.create_connection((address, self.port or 443), self.timeout)
-            except OSError as error:
-                last = error
-        raise NewConnectionError(self, f"no address of {self.host} answers: {last}")
-
-
-class _GuardedPool(HTTPSConnectionPool):
-    ConnectionCls = _GuardedConnection
-
-
-class _NoPlainConnection(HTTPConnection):
-    def _new_conn(self) -> socket.socket:
-        raise ForbiddenAddress("plain http is not used outside allowed origins")
-
-
-class _NoPlainPool(HTTPConnectionPool):
-    ConnectionCls = _NoPlainConnection
-
-
-class _GuardedAdapter(HTTPAdapter):
-    """An adapter whose pools check the address at connect time."""
-
-    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        """Swap the pool classes of this adapter only."""
-        super().init_poolmanager(*args, **kwargs)
-        self.poolmanager.pool_classes_by_scheme = {"https": _GuardedPool, "http": _NoPlainPool}
-
-
-def _read(raw: requests.Response, system: str, deadline: float) -> bytes:
-    """The whole body, refused past MAX_BYTES (unpacked) or past the deadline (slow drip).
-
-    ``read1`` gives what has come, while a plain read waits for a full block and so lets a peer that
-    sends a byte now and then hold the line for ever.
+    ``read1`` gives what has come, while a plain read waits for a full block and so gathers what a
+    peer packed small.
     """
     parts: list[bytes] = []
     size = 0
     while chunk := raw.raw.read1(65536, decode_content=True):
         size += len(chunk)
-        if size > MAX_BYTES or time.monotonic() > deadline:
-            raise _too_much(
-                raw.status_code, system, "too large" if size > MAX_BYTES else "too slow"
-            )
+        if size > MAX_BYTES:
+            raise _too_much(raw.status_code, system, "too large")
         parts.append(chunk)
     return b"".join(parts)
 
 
-def _too_much(status: int, system: str, why: str) -> UpstreamError:
+def _too_much(status: int | None, system: str, why: str) -> UpstreamError:
     return UpstreamError(
         "upstream-too-much",
         f"The answer of {system} was {why} and was cut off.",
@@ -273,12 +230,29 @@ def _too_much(status: int, system: str, why: str) -> UpstreamError:
     )
 
 
+def _is_address(url: str) -> bool:
+    """Whether all who read ``url`` see the same host in it: one host, no user, nothing odd."""
+    try:
+        parts = urlsplit(url)
+        return (
+            bool(parts.hostname)
+            and "@" not in parts.netloc
+            and not _ODD.search(url)
+            and (parts.port is None or parts.port > 0)
+        )
+    except ValueError:  # a port that is no number, half an IPv6 address
+        return False
+
+
 def _redirect(answer: Response, method: str) -> str | None:
     """Where a redirect of a safe method leads, else None."""
     if answer.status not in (301, 302, 303, 307, 308) or method not in ("GET", "HEAD"):
         return None
     location = answer.headers.get("Location", "")
-    return urljoin(answer.url, location) if location else None
+    try:
+        return urljoin(answer.url, location) if location else None
+    except ValueError:  # half an IPv6 address: not a place to go to
+        return location
 
 
 def _forbidden(error: BaseException) -> bool:
@@ -304,7 +278,8 @@ def _refused(system: str, why: str) -> UpstreamError:
     )
 
 
-def _failure(answer: Response) -> UpstreamError:
+def failure(answer: Response) -> UpstreamError:
+    """The error for an answer with a bad status; permanent for 4xx that asking again does not mend."""
     status = answer.status
     passing = status >= 500 or status in (401, 403, 408, 425, 429)
     return UpstreamError(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 import uuid
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 import structlog
@@ -15,23 +17,33 @@ from app import logs
 from app.db import Database
 from app.errors import ConfigurationError
 from app.gradebook.ags import AgsSource
+from app.gradebook.canvas_client import CanvasClient
+from app.gradebook.canvas_rest import CanvasRest
+from app.gradebook.grants import Grants
+from app.gradebook.moodle_ws import MoodleSource
+from app.gradebook.port import GradeSource
+from app.gradebook.token_grants import GrantTokens
 from app.http import HttpClient
 from app.lti.registration import frame_origins
 from app.lti.services import LtiServices
 from app.models import SystemFact
 from app.pipeline.campus import Campus
-from app.secrets import open_box
+from app.secrets import SecretBox, open_box
 from app.settings import Settings
 from app.web import (
     access,
+    afresh,
     api,
     errors,
+    grades,
     instructor,
-    learner,
-    lti,
+    learner_privacy,
     operator,
+    privacy,
     public,
     session,
+    validity_words,
+    wallet,
     wording,
 )
 from app.web.locale import choose_locale
@@ -52,10 +64,26 @@ def create_campus(settings: Settings) -> Campus:
     box, generated = open_box(settings.master_key, settings.data_dir)
     if generated:
         log.warning("master-key-beside-data", fix="set TASSEL_MASTER_KEY or TASSEL_MASTER_KEY_FILE")
-    http = HttpClient(settings.allowed_origins)
-    services = LtiServices(db, box, http, utc_now)
-    sources = {source.key: source for source in (AgsSource(services),)}
-    return Campus(settings, db, box, http, utc_now, services, sources)
+    return compose(settings, db, box, HttpClient(settings.allowed_origins), utc_now)
+
+
+def compose(
+    settings: Settings,
+    db: Database,
+    box: SecretBox,
+    http: HttpClient,
+    clock: Callable[[], datetime],
+) -> Campus:
+    """The services and grade sources on top of these four; one line per grade source."""
+    services = LtiServices(db, box, http, clock)
+    grants = Grants(db, box, clock)
+    found: tuple[GradeSource, ...] = (
+        AgsSource(services),
+        CanvasRest(CanvasClient(http, time.sleep), grants),
+        MoodleSource(http, GrantTokens(db, box).token, clock),
+    )
+    sources = {source.key: source for source in found}
+    return Campus(settings, db, box, http, clock, services, sources, grants)
 
 
 def check_public_url(campus: Campus) -> None:
@@ -88,7 +116,17 @@ def create_app(settings: Settings, campus: Campus | None = None) -> Flask:
     app.after_request(_secure)
     app.context_processor(_page_values)
     wording.install(app)
-    for blueprint in (lti.bp, instructor.bp, learner.bp, operator.bp, public.bp):
+    validity_words.install(app)
+    for blueprint in (
+        afresh.bp,
+        grades.bp,
+        instructor.bp,
+        learner_privacy.bp,
+        privacy.bp,
+        operator.bp,
+        public.bp,
+        wallet.bp,
+    ):
         app.register_blueprint(blueprint)
     api.register(app)
     public.limit(app)
@@ -114,8 +152,12 @@ def _page_values() -> dict[str, object]:
 
 
 def _secure(response: Response) -> Response:
-    """Headers of every answer. Only registered LMSs may frame pages; operator pages nobody."""
-    response.headers.setdefault("Content-Security-Policy", _policy())
+    """Headers of every answer. Registered LMSs may frame pages, each its own courses; operator pages nobody.
+
+    A redirect shows nothing, so it needs no policy (and no look at who may frame us).
+    """
+    if not 300 <= response.status_code < 400:
+        response.headers.setdefault("Content-Security-Policy", _policy())
     response.headers.setdefault("X-Content-Type-Options", "nosniff")
     response.headers.setdefault("Referrer-Policy", "strict-origin-when-cross-origin")
     response.headers.setdefault("Permissions-Policy", "camera=(), microphone=(), geolocation=()")
@@ -125,13 +167,28 @@ def _secure(response: Response) -> Response:
     return response
 
 
+def _framers() -> tuple[str, ...]:
+    """The LMS whose page this is; every registered one may show a page that is nobody's yet."""
+    named = request.view_args or {}
+    asker = g.get("visitors", {}).get(f"privacy:{named.get('subject_id')}")
+    return frame_origins(
+        session.campus().db,
+        named.get("course_id"),
+        g.get("launching"),
+        asker.person_id if asker else None,
+    )
+
+
 def _policy() -> str:
-    framers = "'none'"
-    if request.path.startswith(("/lti/", "/courses/")):
-        origins = frame_origins(session.campus().db)
+    framers, forms, images = "'none'", ["'self'", *g.get("form_targets", ())], "'self' data:"
+    if request.path.startswith(("/lti/", "/courses/", "/privacy/")):
+        origins = _framers()
         framers = " ".join(("'self'", *g.get("extra_framers", ()), *origins))
+        if g.get("keeps_document"):
+            forms += origins
+            images += " blob:"
     return (
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:;"
+        f"default-src 'none'; script-src 'self'; style-src 'self'; img-src {images};"
         " connect-src 'self'; font-src 'self'; base-uri 'none';"
-        f" form-action 'self'; frame-ancestors {framers}"
+        f" form-action {' '.join(forms)}; frame-ancestors {framers}"
     )

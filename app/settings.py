@@ -14,7 +14,15 @@ from typing import Annotated, Literal
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, available_timezones
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 
 from app.errors import ConfigurationError
 
@@ -70,11 +78,43 @@ class Settings(BaseModel):
         description="Mail server, smtp://user:password@host:port or smtps://. Empty: no mail is sent and the pages say so.",
     )
     mail_from: str = Field("", description="Sender address of notifications.")
+    reminder_days: Annotated[tuple[int, ...], BeforeValidator(_split)] = Field(
+        (60, 14),
+        description="Comma separated: so many days before its end a learner is reminded by mail of a badge that can be renewed. Empty: no reminders.",
+    )
     web_workers: int = Field(1, ge=1, le=64, description="Processes of the web server.")
     web_threads: int = Field(8, ge=1, le=128, description="Threads of each web process.")
     collect_minutes: int = Field(
         60, ge=1, le=10080, description="Minutes between two scheduled readings of a course."
     )
+    lti_key_days: int = Field(
+        365,
+        ge=0,
+        le=3650,
+        description="Days after which the key that LMSs know Tassel by is followed by a new one. 0: only by hand.",
+    )
+    oidc_issuer: str = Field(
+        "",
+        description="Issuer of the campus's OpenID Connect provider: operators sign in there. Empty: only by tassel admin link.",
+    )
+    oidc_client_id: str = Field("", description="Tassel's client id at that provider.")
+    oidc_client_secret: str = Field("", description="Tassel's client secret at that provider.")
+    oidc_operators: Words = Field(
+        (),
+        description="Comma separated: who comes in as operator. Subjects, verified e-mail addresses, or group:NAME.",
+    )
+    oidc_sis_administrators: Words = Field(
+        (), validate_default=True, description="Likewise, who comes in as SIS administrator."
+    )
+    vault_url: str = Field(
+        "",
+        description="Address of a HashiCorp Vault whose transit engine makes and keeps the issuers' new signing keys. Empty: they live in the database under the master key.",
+    )
+    vault_token: str = Field(
+        "", validate_default=True, description="Token that may create, read and sign with keys."
+    )
+    vault_mount: str = Field("transit", description="Where the transit engine is mounted.")
+    vault_namespace: str = Field("", description="Namespace (Vault Enterprise). Empty: none.")
     drain_seconds: int = Field(
         20, ge=1, le=600, description="Seconds given to running work when the service stops."
     )
@@ -136,6 +176,66 @@ class Settings(BaseModel):
     def _smtp_url(cls, value: str) -> str:
         if value and urlsplit(value).scheme not in ("smtp", "smtps"):
             raise ValueError("must begin with smtp:// or smtps://")
+        return value
+
+    @field_validator("reminder_days")
+    @classmethod
+    def _reminder_days(cls, value: tuple[int, ...]) -> tuple[int, ...]:
+        if any(not 1 <= days <= 365 for days in value):
+            raise ValueError("must be days from 1 to 365, for example 60,14")
+        return tuple(sorted(set(value), reverse=True))
+
+    @field_validator("vault_url")
+    @classmethod
+    def _vault_url(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if value and (parts.scheme not in ("http", "https") or not parts.hostname or parts.query):
+            raise ValueError("must be an address such as https://vault.example.edu:8200")
+        if parts.scheme == "http" and not is_loopback_host(parts.hostname or ""):
+            raise ValueError("must begin with https:// (plain http works on this machine only)")
+        return value.rstrip("/")
+
+    @field_validator("vault_token")
+    @classmethod
+    def _vault_is_whole(cls, value: str, info: ValidationInfo) -> str:
+        """The vault needs its token."""
+        if info.data.get("vault_url") and not value:
+            raise ValueError("the vault needs TASSEL_VAULT_TOKEN (or TASSEL_VAULT_TOKEN_FILE)")
+        return value
+
+    @field_validator("oidc_operators", "oidc_sis_administrators")
+    @classmethod
+    def _listed(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        """Addresses are compared in lower case; a group needs a name."""
+        if "group:" in value:
+            raise ValueError("group: needs the name of a group after it")
+        return tuple(
+            one if one.startswith("group:") or "@" not in one else one.lower() for one in value
+        )
+
+    @field_validator("oidc_sis_administrators")
+    @classmethod
+    def _oidc_is_whole(cls, value: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        """The settings of the sign-in are given together or not at all."""
+        given = info.data
+        issuer = str(given.get("oidc_issuer", ""))
+        parts = (given.get("oidc_client_id"), given.get("oidc_client_secret"))
+        listed = value or given.get("oidc_operators")
+        if not issuer:
+            if any(parts) or listed:
+                raise ValueError("the campus sign-in needs TASSEL_OIDC_ISSUER")
+            return value
+        where = urlsplit(issuer)
+        if not where.hostname or where.query or where.fragment:
+            raise ValueError(
+                "TASSEL_OIDC_ISSUER must be an address such as https://login.example.edu"
+            )
+        if where.scheme != "https" and not is_loopback_host(where.hostname):
+            raise ValueError("TASSEL_OIDC_ISSUER must begin with https://")
+        if not all(parts):
+            raise ValueError("the campus sign-in needs TASSEL_OIDC_CLIENT_ID and _CLIENT_SECRET")
+        if not listed:
+            raise ValueError("the campus sign-in needs somebody in TASSEL_OIDC_OPERATORS")
         return value
 
     @property

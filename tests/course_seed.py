@@ -5,14 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal
+from typing import Any
 
 from flask.testing import FlaskClient
+from sqlalchemy import delete
 
+from app.db import new_id
 from app.mastery import frameworks
+from app.mastery.renewal import Terms
 from app.mastery.rules import Clause, RuleDefinition
 from app.models import (
     Assessment,
     BrowserSession,
+    CollectRun,
     Course,
     Deployment,
     Enrolment,
@@ -81,7 +86,8 @@ def seed(campus: Campus, *, learners: int = 30, label: str = "STAT 101") -> Seed
         session.add(course)
         session.flush()
         made = Seeded(campus, course.id, "")
-        made.teacher = _person(session, made, installation.id, "teacher", "Dr. Maja Holm", now)
+        kinds: dict[type, list[Any]] = {}
+        made.teacher = _person(kinds, made, installation.id, "teacher", "Dr. Maja Holm", now)
         for place, title in enumerate(TITLES):
             item = Assessment(
                 course_id=course.id,
@@ -96,12 +102,15 @@ def seed(campus: Campus, *, learners: int = 30, label: str = "STAT 101") -> Seed
             session.flush()
             made.assessments.append(item.id)
         given, family = GIVEN.split(), FAMILY.split()
+        graded: dict[tuple[str, str], Decimal | None] = {}
         for n in range(learners):
             name = f"{given[n % len(given)]} {family[(n * 7 + n // len(given)) % len(family)]}"
-            person = _person(session, made, installation.id, f"s{n}", name, now)
+            person = _person(kinds, made, installation.id, f"s{n}", name, now)
             made.learners.append(person)
             for place, assessment in enumerate(made.assessments):
-                _result(session, assessment, person, _raw(n, place), now)
+                graded[assessment, person] = _raw(n, place)
+        _keep(session, kinds)
+        _results(session, graded, now)
         statements = ("Interpret data displays", "Prepare data for analysis", "Report findings")
         for statement in statements:
             competency = frameworks.add_competency(session, course.id, statement, None, now)
@@ -117,11 +126,12 @@ def _raw(n: int, place: int) -> Decimal | None:
     return Decimal(max(4, min(50, ability + luck))) - (Decimal("0.5") if n % 4 == 0 else 0)
 
 
-def _person(session, made: Seeded, installation_id: str, sub: str, name: str, now) -> str:
-    learner = Learner(created_at=now)
-    session.add(learner)
-    session.flush()
+def _person(
+    kinds: dict[type, list[Any]], made: Seeded, installation_id: str, sub: str, name: str, now
+) -> str:
+    learner = Learner(id=new_id(), created_at=now)
     person = Person(
+        id=new_id(),
         installation_id=installation_id,
         sub=sub,
         learner_id=learner.id,
@@ -131,44 +141,58 @@ def _person(session, made: Seeded, installation_id: str, sub: str, name: str, no
         email=None if sub == "s4" else f"{sub}@example.edu",
         created_at=now,
     )
-    session.add(person)
-    session.flush()
     role = "instructor" if sub == "teacher" else "learner"
-    session.add(
-        Enrolment(course_id=made.course_id, person_id=person.id, role=role, launched_at=now)
-    )
+    enrolment = Enrolment(course_id=made.course_id, person_id=person.id, role=role, launched_at=now)
+    for row in (learner, person, enrolment):
+        kinds.setdefault(type(row), []).append(row)
     return person.id
 
 
-def _result(session, assessment: str, person: str, raw: Decimal | None, now) -> None:
-    if raw is None:
-        return
-    row = Result(
-        assessment_id=assessment,
-        person_id=person,
-        version=1,
-        raw=raw,
-        maximum=Decimal(50),
-        changed_at=now,
-    )
-    session.add(row)
+def _keep(session, kinds: dict[type, list[Any]]) -> None:
+    """One statement for each kind, in the order in which they point at each other."""
+    for rows in kinds.values():
+        session.add_all(rows)
+        session.flush()
+
+
+def _results(session, graded: dict[tuple[str, str], Decimal | None], now) -> None:
+    """The results by assessment and person, each with its first version."""
+    rows = [
+        Result(
+            assessment_id=assessment,
+            person_id=person,
+            version=1,
+            raw=raw,
+            maximum=Decimal(50),
+            changed_at=now,
+        )
+        for (assessment, person), raw in graded.items()
+        if raw is not None
+    ]
+    session.add_all(rows)
     session.flush()
-    session.add(
+    session.add_all(
         ResultVersion(
             result_id=row.id,
             number=1,
-            raw=raw,
+            raw=row.raw,
             maximum=Decimal(50),
             posted=True,
             graded_at=now - timedelta(days=3),
             source="ags",
             seen_at=now,
         )
+        for row in rows
     )
 
 
 def make_badge(
-    made: Seeded, name: str = "Data literacy, level 1", *, publish: bool = True, clauses: int = 3
+    made: Seeded,
+    name: str = "Data literacy, level 1",
+    *,
+    publish: bool = True,
+    clauses: int = 3,
+    terms: Terms | None = None,
 ) -> str:
     """A badge over the first assessments, 70 %, 60 % and 75 %; decided at once when published."""
     campus, actor = made.campus, f"person:{made.teacher}"
@@ -192,12 +216,25 @@ def make_badge(
         regrade="keep",
         course_column=True,
         definition=definition,
+        terms=terms or Terms(),
     )
     badges.save(campus, made.course_id, achievement, edit, actor, made.teacher)
     if publish:
         badges.publish(campus, made.course_id, achievement, actor)
         decide_course(campus, made.course_id)
     return achievement
+
+
+def add_ancestor(made: Seeded, label: str = "STAT 101 A") -> str:
+    """An older course with a badge, from which this one was copied; one column was renamed since."""
+    old = seed(made.campus, learners=0, label=label)
+    make_badge(old, "Data literacy, level 0")
+    with made.campus.db.transaction() as session:
+        here, there = (session.get_one(Course, one.course_id) for one in (made, old))
+        there.deployment_id, here.history = here.deployment_id, [there.context_id]
+        session.get_one(Assessment, old.assessments[2]).title = "Lab report (2025)"
+        session.execute(delete(CollectRun).where(CollectRun.course_id == there.id))
+    return old.course_id
 
 
 def token_for(made: Seeded, person_id: str, role: str, locale: str | None = None) -> str:

@@ -11,7 +11,8 @@ from sqlalchemy import select, update
 from app import jobs
 from app.credentials import shares
 from app.models import ApiToken, Attempt, Award, Delivery, Heartbeat, Person
-from app.pipeline import connections
+from app.pipeline import bulk_revoke, connections
+from app.pipeline.bulk_revoke import Choice
 from app.pipeline.campus import Campus
 from app.web.operator import make_admin_link
 from app.web.tokens import mint
@@ -45,6 +46,8 @@ class Lived:
     """Issued, of people with a student number."""
     token: str = ""
     """Id of an API token."""
+    bulk: str = ""
+    """Id of a bulk revocation that was called off."""
     deliveries: dict[str, str] = field(default_factory=dict)
     """One delivery id per state that the ledger can show."""
 
@@ -72,7 +75,18 @@ def seed(campus: Campus, *, learners: int = 30) -> Lived:
         mint(session, "Nightly report", ["awards:read"], None, "operator:test", campus.clock())
         named = select(ApiToken.id).where(ApiToken.name == "Nightly report")
         made.token = session.scalars(named).one()
+    _call_off(made)
     return made
+
+
+def _call_off(made: Lived) -> None:
+    chosen = Choice(awards=tuple(made.awards[:2]))
+    if chosen.awards:
+        found = bulk_revoke.begin(
+            made.campus, chosen, "Wrong course.", "operator:test", len(chosen.awards)
+        )
+        made.bulk = found
+        bulk_revoke.undo(made.campus, found, "operator:test")
 
 
 def _stir(session, made: Lived) -> None:

@@ -12,9 +12,9 @@ dependencies() {
     fi
     npm ci --omit=dev --no-audit --no-fund
     python3 -m venv /opt/tassel
-    /opt/tassel/bin/pip install --no-cache-dir --require-hashes -r requirements.lock
+    /opt/tassel/bin/pip install --no-cache-dir --no-deps --require-hashes -r requirements.lock
     python3 -m venv /opt/build
-    /opt/build/bin/pip install --no-cache-dir --require-hashes -r requirements-build.lock
+    /opt/build/bin/pip install --no-cache-dir --no-deps --require-hashes -r requirements-build.lock
 }
 
 tassel() {

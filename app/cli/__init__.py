@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from app.cli import admin, demo, keys, operate, serve
+from app.cli import admin, demo, issuers, keys, learners, operate, serve, verify
 from app.errors import AppError
 
 __all__ = ["main"]
@@ -36,7 +36,10 @@ for command in (
     *serve.COMMANDS,
     *operate.COMMANDS,
     *admin.COMMANDS,
+    *learners.COMMANDS,
     *keys.COMMANDS,
+    *issuers.COMMANDS,
+    *verify.COMMANDS,
     *demo.COMMANDS,
 ):
     main.add_command(command)

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import json
+import sys
+
 import click
 from sqlalchemy import select
 
-from app.lti import invitation, registered
+from app.errors import NotFound
+from app.lti import invitation, metadata, registered, selftest
+from app.lti.platforms import LMS
 from app.main import create_campus
 from app.models import Installation, Platform
+from app.pipeline import legacy
 from app.pipeline.campus import Campus
 from app.settings import load
 from app.web.operator import make_admin_link
@@ -45,8 +51,51 @@ def platform() -> None:
 def invite(lms: str) -> None:
     """Print a single-use registration link for the administrator of one LMS."""
     campus = _campus()
-    token = invitation.invite(campus.db, lms, campus.clock())
+    token = invitation.invite(campus.db, lms, campus.clock(), actor="operator:cli")
     click.echo(f"{campus.settings.public_url}/lti/register/{token}")
+    campus.db.close()
+
+
+@platform.command()
+@click.argument("lms", type=click.Choice(list(LMS)))
+def describe(lms: str) -> None:
+    """Print what the administrator of an LMS enters to set Tassel up by hand, as JSON."""
+    settings = load()
+    found = {**metadata.addresses(settings), "Custom parameters": LMS[lms].custom_parameters()}
+    click.echo(json.dumps(found, ensure_ascii=False))
+
+
+@platform.command()
+@click.option("--lms", required=True, type=click.Choice(list(LMS)), help="What kind of LMS it is.")
+@click.option("--origin", required=True, metavar="ORIGIN", help="Where its pages are.")
+@click.option("--issuer", required=True, help="Issuer, or platform id.")
+@click.option("--client-id", required=True)
+@click.option("--auth-url", required=True, help="Authentication request URL.")
+@click.option("--token-url", required=True, help="Access token URL.")
+@click.option("--jwks-url", required=True, help="Public keyset URL.")
+@click.option("--deployment-id", default=None, help="Left out: the first launch brings it.")
+@click.option("--token-audience", default=None, help="Where it is not the token URL.")
+@click.option("--name", default="", help="How pages call it.")
+def register(**given: str | None) -> None:
+    """Enter a registration that was made by hand in the LMS; it waits for approval."""
+    campus = _campus()
+    texts = {key: value for key, value in given.items() if value is not None}
+    made = registered.register_manual(
+        campus.db, campus.box, **texts, actor="operator:cli", now=campus.clock()
+    )
+    click.echo(made)
+    campus.db.close()
+
+
+@platform.command("lti11")
+@click.option("--lms", required=True, metavar="ORIGIN", help="Address of the LMS.")
+@click.option("--key", default="", help="Consumer key of LTI 1.1; leave it out to forget.")
+def lti11(lms: str, key: str) -> None:
+    """Trust what an LMS says about LTI 1.1, signed with this key. The secret is asked for."""
+    campus = _campus()
+    secret = click.prompt("Secret", hide_input=True) if key else ""
+    legacy.set_key(campus, lms, key, secret, "operator:cli")
+    click.echo("Kept." if key else "Forgotten.")
     campus.db.close()
 
 
@@ -71,6 +120,37 @@ def approve(platform_id: str) -> None:
     registered.approve(campus.db, platform_id, actor="operator:cli", now=campus.clock())
     click.echo("approved")
     campus.db.close()
+
+
+@platform.command()
+@click.argument("platform_id", required=False)
+def check(platform_id: str | None) -> None:
+    """Test one registration, or every active one; exit with 1 if something is wrong."""
+    campus = _campus()
+    with campus.db.reading() as session:
+        known = session.execute(
+            select(Platform.id, Installation.name)
+            .join(Installation)
+            .where(Platform.id == platform_id if platform_id else Platform.state == "active")
+            .order_by(Platform.created_at)
+        ).all()
+    if platform_id and not known:
+        raise NotFound("no-platform", "There is no such registration.", fix="tassel platform list")
+    bad = 0
+    for row_id, name in known:
+        click.echo(f"{name}  {row_id}")
+        parts = (campus.db, campus.http, campus.lti, campus.settings, campus.clock)
+        for finding in selftest.run(*parts, row_id):
+            bad += finding.state == "bad"
+            click.echo(_line(finding))
+    campus.db.close()
+    sys.exit(1 if bad else 0)
+
+
+def _line(finding: selftest.Finding) -> str:
+    mark = {"good": "ok  ", "warn": "look", "bad": "BAD ", "skip": "--  "}[finding.state]
+    fix = f"\n      {finding.fix} ({finding.who})" if finding.fix else ""
+    return f"{mark}  {finding.title}: {finding.message}{fix}"
 
 
 @click.group()

@@ -18,6 +18,7 @@ from app.demo.stage import Plan, Stage
 from app.demo.story import PUBLIC_URL, Story
 from app.errors import Conflict
 
+LMSS = ("moodle", "canvas", "blackboard", "brightspace", "openedx", "sakai")
 MARK = "tassel_demo"
 """A table that only the demo makes: where it is missing, the database is somebody's."""
 
@@ -29,7 +30,7 @@ MARK = "tassel_demo"
     help="Play the whole trip unattended and write what came of it to this folder.",
 )
 @click.option("--learners", default=30, show_default=True, type=click.IntRange(5, 20_000))
-@click.option("--lms", default="moodle", show_default=True, type=click.Choice(["moodle", "canvas"]))
+@click.option("--lms", default="moodle", show_default=True, type=click.Choice(LMSS))
 @click.option("--database", default="", help="Empty: SQLite in a scratch folder.")
 def demo(story: Path | None, learners: int, lms: str, database: str) -> None:
     """Run a demo campus: a learning platform, a student system and Tassel."""

@@ -11,9 +11,11 @@ from sqlalchemy import select, text
 
 from app import audit, schema
 from app.db import Database
-from app.errors import AppError
+from app.errors import AppError, Conflict
+from app.lti import selftest
 from app.main import check_public_url, create_campus
-from app.models import IssuerKey, ToolKey
+from app.models import IssuerKey, Platform, ToolKey
+from app.pipeline import compromised, erasure_journal
 from app.pipeline.campus import Campus
 from app.settings import load
 
@@ -73,19 +75,46 @@ def _examine(campus: Campus) -> Iterator[_Finding]:
     yield _trial("master key opens the stored keys", lambda: check_keys(campus))
     with campus.db.reading() as session:
         broken = audit.broken_at(session)
+        unfinished = compromised.unfinished(session)
     yield _Finding(
         broken is None,
         "audit log is unbroken" if broken is None else f"audit log is broken at entry {broken}",
     )
+    yield _trial("journal of erasures agrees with the database", lambda: _same_erasures(campus))
+    for fragment, left in unfinished.items():
+        again = f"(tassel key compromised {fragment})"
+        yield _Finding(False, f"{left} awards still show a compromised key's signature {again}")
+    yield from _platforms(campus)
     yield _Finding(True, "mail is set up" if settings.smtp_url else "mail is off (TASSEL_SMTP_URL)")
+
+
+def _platforms(campus: Campus) -> Iterator[_Finding]:
+    """What the last self-test of each active registration found; nothing is asked anew."""
+    with campus.db.reading() as session:
+        active = session.scalars(select(Platform).where(Platform.state == "active")).all()
+        names = {row.id: row.installation.name for row in active}
+    for row in active:
+        again = f"(tassel platform check {row.id})"
+        if row.checked_at is None:
+            yield _Finding(True, f"{names[row.id]} was never tested {again}")
+            continue
+        at = f"{row.checked_at:%Y-%m-%d %H:%M} UTC"
+        wrong = [line.message for line in selftest.stored(row) if line.state == "bad"]
+        said = " ".join(wrong) or "nothing is wrong"
+        yield _Finding(not wrong, f"{names[row.id]}, tested {at}: {said} {again}")
+
+
+def _same_erasures(campus: Campus) -> None:
+    if erasure_journal.differs(campus):
+        raise Conflict("journal-differs", "They differ.", fix="Starting Tassel makes them equal.")
 
 
 def check_keys(campus: Campus) -> None:
     """Open every stored private key; ConfigurationError when the master key does not fit."""
     with campus.db.reading() as session:
         sealed = [
-            *session.scalars(select(ToolKey.sealed)),
-            *session.scalars(select(IssuerKey.sealed)),
+            *session.scalars(select(ToolKey.sealed).where(ToolKey.sealed != "")),
+            *session.scalars(select(IssuerKey.sealed).where(IssuerKey.sealed != "")),
         ]
     for one in sealed:
         campus.box.open(one)

@@ -19,9 +19,10 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from app import logs, schema
 from app.cli.operate import check_keys
-from app.errors import ConfigurationError
+from app.errors import ConfigurationError, UpstreamError
 from app.jobs import Worker
 from app.main import check_public_url, create_app, create_campus
+from app.pipeline import erasure_journal, issuer_keys
 from app.pipeline.outbox import ensure_mail
 from app.settings import Settings, load
 
@@ -143,11 +144,16 @@ def prepare(settings: Settings) -> None:
     campus = create_campus(settings)
     with campus.db.transaction() as session:
         ensure_mail(session, bool(settings.smtp_url), campus.clock())
+    try:
+        issuer_keys.complete(campus)
+    except UpstreamError as error:
+        log.warning("keys-not-made", code=error.code, fix=error.fix)
     campus.db.close()
 
 
 def check(settings: Settings) -> None:
-    """Refuse what would break issued badges: another master key or public address.
+    """Refuse what would break issued badges: another master key or public address. A database that
+    came back from a backup forgets again whom it had forgotten.
 
     Raises ConfigurationError, also for a database without our tables.
     """
@@ -155,6 +161,7 @@ def check(settings: Settings) -> None:
     try:
         check_public_url(campus)
         check_keys(campus)
+        erasure_journal.level(campus)
     except SQLAlchemyError as error:
         raise ConfigurationError(
             [

@@ -1,38 +1,22 @@
-"""Credentials inside PNG pictures, and pictures from strangers.
+"""Credentials inside PNG and SVG pictures, and pictures from strangers.
 
 Open Badges 3.0, section 5.3.1: the credential stands in an uncompressed iTXt chunk with the keyword
 ``openbadgecredential``. The chunk is spliced in right after IHDR; the pixels are not touched.
+Section 5.3.2: in an SVG it is the text of an element ``openbadges:credential`` right below the root.
 """
 
 from __future__ import annotations
 
-import io
 import struct
 import zlib
 from collections.abc import Iterator
 from typing import Final
 
-from PIL import Image, UnidentifiedImageError
-
 from app.errors import Conflict, Invalid
 
 KEYWORD: Final = b"openbadgecredential"
-MAX_UPLOAD_BYTES: Final = 1_000_000
-MAX_UPLOAD_SIDE: Final = 2_000
-MIN_UPLOAD_SIDE: Final = 90
-"""Pixels; what Open Badges 2 asked for and what is still recognizable."""
-
-_UNREADABLE: Final = (
-    UnidentifiedImageError,
-    Image.DecompressionBombError,
-    OSError,
-    SyntaxError,
-    ValueError,
-    EOFError,
-    struct.error,
-)
-"""What Pillow is known to raise on broken files, and what a file shorter than its header gives."""
-
+SVG_NAMESPACE: Final = "https://purl.imsglobal.org/ob/v3p0"
+_SVG_ELEMENT: Final = "openbadges:credential"
 _SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
 _AFTER_KEYWORD: Final = b"\x00" + b"\x00\x00" + b"\x00" + b"\x00"
 """End of keyword, not compressed, method 0, no language, no translated keyword (PNG 11.3.3.4)."""
@@ -59,6 +43,32 @@ def bake(png: bytes, credential: bytes) -> bytes:
     return png[:end_of_header] + chunk + png[end_of_header:]
 
 
+def bake_svg(svg: str, credential: bytes) -> bytes:
+    """``svg`` (one of ``designs``) with ``credential`` (signed JSON) in it, all of it ASCII.
+
+    The JSON stands in a CDATA section, so that readers who search the text find it unescaped; a
+    ``]]>`` inside, which would end the section, can only stand in a JSON string and is escaped there.
+
+    :raises Conflict: something is baked in already (code ``already-baked``).
+    :raises Invalid: not an SVG, or the credential is not UTF-8 text (code ``not-an-svg``,
+        ``bad-credential``).
+    """
+    if _SVG_ELEMENT in svg:
+        raise Conflict("already-baked", "This picture carries a credential already.")
+    start = svg.find("<svg ")
+    end_of_root = svg.find(">", start)
+    if start < 0 or end_of_root < 0:
+        raise Invalid("not-an-svg", "This is not an SVG.")
+    try:
+        text = _ascii(credential.decode("utf-8")).replace("]]>", "]]\\u003e")
+    except UnicodeDecodeError:
+        raise Invalid("bad-credential", "The credential is not UTF-8 text.") from None
+    root = f'{svg[:end_of_root]} xmlns:openbadges="{SVG_NAMESPACE}">'
+    inner = f"<{_SVG_ELEMENT}><![CDATA[{text}]]></{_SVG_ELEMENT}>"
+    picture = root + inner + svg[end_of_root + 1 :]
+    return picture.encode("ascii", "xmlcharrefreplace")
+
+
 def unbake(png: bytes) -> bytes | None:
     """The credential in ``png``, or None if there is none.
 
@@ -73,42 +83,18 @@ def unbake(png: bytes) -> bytes | None:
     return None
 
 
-def clean_png(upload: bytes) -> bytes:
-    """An uploaded picture, drawn anew so that nothing but its pixels survives.
+def chunk_kinds(png: bytes) -> frozenset[bytes]:
+    """The types of all chunks of a PNG with nothing behind its end.
 
-    Metadata, hidden chunks, animation and anything after the end of the picture are gone.
-
-    :raises Invalid: not a PNG, damaged, too heavy or of an unusable size (code ``bad-picture``).
+    :raises Invalid: not a PNG, damaged, or something follows it (code ``not-a-png``).
     """
-    if len(upload) > MAX_UPLOAD_BYTES:
-        raise _bad_picture("is larger than 1 MB", "Save it with fewer pixels or fewer colours.")
-    if not upload.startswith(_SIGNATURE):
-        raise _bad_picture("is not a PNG", "Export the picture as PNG.")
-    try:
-        # Before Pillow sees it, and once more since a second header would overrule the first.
-        _check_size(*struct.unpack_from(">II", upload, 16))
-        with Image.open(io.BytesIO(upload), formats=["PNG"]) as picture:
-            _check_size(*picture.size)
-            pixels = picture.convert("RGBA")
-    except _UNREADABLE:
-        raise _bad_picture("is damaged", "Export the picture as PNG again.") from None
-    # A new image takes over the pixels only: `info` with text and profiles stays behind.
-    clean = Image.frombytes("RGBA", pixels.size, pixels.tobytes())
-    buffer = io.BytesIO()
-    clean.save(buffer, "PNG", optimize=True)
-    return buffer.getvalue()
-
-
-def _check_size(width: int, height: int) -> None:
-    if max(width, height) > MAX_UPLOAD_SIDE or min(width, height) < MIN_UPLOAD_SIDE:
-        raise _bad_picture(
-            f"has {width} x {height} pixels",
-            f"Each side must have {MIN_UPLOAD_SIDE} to {MAX_UPLOAD_SIDE} pixels.",
-        )
-
-
-def _bad_picture(problem: str, fix: str) -> Invalid:
-    return Invalid("bad-picture", f"The picture {problem}.", fix=fix, fields={"image": fix})
+    kinds, end = set(), 0
+    for kind, _, after in _chunks(png):
+        kinds.add(kind)
+        end = after
+    if end != len(png):
+        raise Invalid("not-a-png", "Something follows the end of the PNG.")
+    return frozenset(kinds)
 
 
 def _chunks(png: bytes) -> Iterator[tuple[bytes, bytes, int]]:

@@ -97,6 +97,11 @@ def pinned(url: str) -> dict[str, Any]:
         ) from None
 
 
+def raw(url: str) -> bytes:
+    """The exact bytes of the context at ``url``, whose hash is pinned. Raises KeyError."""
+    return resources.files(_PACKAGE).joinpath(PINNED[url][0]).read_bytes()
+
+
 def document_loader(url: str, options: Mapping[str, Any]) -> RemoteDocument:
     """A PyLD document loader that answers from the pinned contexts and never opens a connection.
 

@@ -72,6 +72,15 @@ class AlignmentFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class ResultDescriptionFacts:
+    """A mark that was asked for, in percent. ``id`` is an address below the achievement's."""
+
+    id: str
+    name: str
+    required: Decimal
+
+
+@dataclass(frozen=True, slots=True)
 class AchievementFacts:
     """One version of what was achieved. ``id`` is the same for every learner."""
 
@@ -88,6 +97,7 @@ class AchievementFacts:
     tags: tuple[str, ...] = ()
     version: str | None = None
     credits_available: Decimal | None = None
+    results: tuple[ResultDescriptionFacts, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +131,15 @@ class EvidenceFacts:
     url: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class ResultFacts:
+    """What the learner reached, in percent; only at the learner's own wish."""
+
+    described_by: str
+    """Id of one of the achievement's result descriptions."""
+    percent: Decimal
+
+
 def build(
     *,
     credential_id: str,
@@ -131,6 +150,7 @@ def build(
     valid_from: datetime,
     valid_until: datetime | None = None,
     evidence: Sequence[EvidenceFacts] = (),
+    results: Sequence[ResultFacts] = (),
 ) -> dict[str, Any]:
     """The unsigned credential. ``valid_from`` is the time of the award.
 
@@ -151,6 +171,8 @@ def build(
             raise Invalid("bad-validity", "The badge would end before it starts.")
         document["validUntil"] = wording.timestamp(valid_until, "valid until")
     document["credentialSubject"] = _subject(recipient, achievement)
+    if results:
+        document["credentialSubject"]["result"] = [_result(one) for one in results]
     if evidence:
         document["evidence"] = [_evidence(piece) for piece in evidence]
     document["credentialStatus"] = status_entry(status)
@@ -204,17 +226,26 @@ def identity_hash(email: str, salt: str) -> str:
 
 
 def _subject(recipient: RecipientFacts, achievement: AchievementFacts) -> dict[str, Any]:
+    subject = subject_object(recipient, "AchievementSubject")
+    subject["achievement"] = achievement_object(achievement)
+    return subject
+
+
+def subject_object(recipient: RecipientFacts, kind: str) -> dict[str, Any]:
+    """Who a credential is about, as a subject of the type ``kind``, without what is said of them.
+
+    :raises Invalid: see :func:`build`.
+    """
     is_random = _URN_UUID.fullmatch(recipient.subject_id)
     if not is_random and not recipient.subject_id.startswith("did:"):
         raise Invalid("bad-subject", "The subject id must be a urn:uuid or the DID of a wallet.")
     subject: dict[str, Any] = {
         "id": wording.iri(recipient.subject_id, "subject id"),
-        "type": ["AchievementSubject"],
+        "type": [kind],
     }
     identifiers = _identifiers(recipient)
     if identifiers:
         subject["identifier"] = identifiers
-    subject["achievement"] = achievement_object(achievement)
     return subject
 
 
@@ -268,7 +299,37 @@ def achievement_object(facts: AchievementFacts) -> dict[str, Any]:
         achievement["creditsAvailable"] = _number(facts.credits_available)
     if facts.alignments:
         achievement["alignment"] = [_alignment(target) for target in facts.alignments]
+    if facts.results:
+        achievement["resultDescription"] = [_asked(one) for one in facts.results]
     return achievement
+
+
+def _asked(facts: ResultDescriptionFacts) -> dict[str, Any]:
+    return {
+        "id": wording.iri(facts.id, "result description"),
+        "type": ["ResultDescription"],
+        "name": wording.text(facts.name, "result name"),
+        "resultType": "Percent",
+        "requiredValue": _percent(facts.required),
+        "valueMin": "0",
+        "valueMax": "100",
+    }
+
+
+def _result(facts: ResultFacts) -> dict[str, Any]:
+    return {
+        "type": ["Result"],
+        "resultDescription": wording.iri(facts.described_by, "result description"),
+        "value": _percent(facts.percent),
+    }
+
+
+def _percent(value: Decimal) -> str:
+    """As text, which the specification asks for; at most two decimals, none that are zero."""
+    if not value.is_finite():
+        raise Invalid("bad-result", "A result is a number.")
+    text = format(value.quantize(Decimal("0.01")), "f")
+    return text.rstrip("0").rstrip(".") or "0"
 
 
 def _alignment(facts: AlignmentFacts) -> dict[str, Any]:

@@ -12,25 +12,32 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
-from sqlalchemy.orm import Session
-
 from app.credentials import contexts, document
-from app.credentials.issuers import profile, signing_key, status_url
-from app.credentials.keys import KeyKind, SigningKey
+from app.credentials.details import Details, asked, level_alignments, narrative
+from app.credentials.issuers import profile, profile_json, status_url
+from app.credentials.keys import KeyKind, Signer
 from app.credentials.proofs import FORMATS
 from app.models import AchievementVersion, Award, Issuer
-from app.secrets import SecretBox
 
 EMBEDDED = "eddsa-rdfc-2022"
 TOKEN = "vc-jwt-rs256"  # noqa: S105 - the name of a proof format
+WALLET_TOKEN = "vc-jwt-es256"  # noqa: S105 - the name of a proof format
 
 
 @dataclass(frozen=True)
 class Signers:
     """The two keys of an issuer that seal a badge."""
 
-    embedded: SigningKey
-    token: SigningKey
+    embedded: Signer
+    token: Signer
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What one credential tells about how it was earned."""
+
+    evidence: tuple[document.EvidenceFacts, ...] = ()
+    results: tuple[document.ResultFacts, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -41,14 +48,9 @@ class Sealed:
     sha256: str
     jwt: str
     contexts: dict[str, Any]
-
-
-def signers(session: Session, box: SecretBox, issuer_id: str) -> Signers:
-    """The active keys of an issuer."""
-    return Signers(
-        signing_key(session, box, issuer_id, KeyKind.ED25519),
-        signing_key(session, box, issuer_id, KeyKind.RSA_2048),
-    )
+    embedded_key: str
+    """Fragments of the keys that signed."""
+    token_key: str
 
 
 def compose(
@@ -60,32 +62,63 @@ def compose(
     list_number: int,
     email: str,
     public_url: str,
+    holder: str | None = None,
+    shown: Shown | None = None,
 ) -> dict[str, Any]:
-    """The unsigned document. ``award`` must hold its status entry. Raises Invalid."""
+    """The unsigned document. ``award`` must hold its status entry. Raises Invalid.
+
+    :param holder: DID of the wallet that it is bound to, if not yet the award's own; it stands in
+        place of the random subject id and of the hashed e-mail.
+    :param shown: what it names as evidence and results; nothing without it.
+    """
+    shown = shown or Shown()
     assert award.status_index is not None
+    recipient = document.RecipientFacts(holder or award.subject_id)
+    if not (holder or award.in_wallet):
+        recipient = document.RecipientFacts(award.subject_id, email=email, salt=award.salt)
     return document.build(
         credential_id=f"urn:uuid:{credential_id}",
         issuer=profile(issuer),
         achievement=achievement_facts(version, public_url),
-        recipient=document.RecipientFacts(award.subject_id, email=email, salt=award.salt),
+        recipient=recipient,
         status=document.StatusRef(status_url(public_url, issuer, list_number), award.status_index),
         valid_from=award.awarded_at,
+        evidence=shown.evidence,
+        results=shown.results,
+        valid_until=award.expires_at,
     )
 
 
 def achievement_facts(version: AchievementVersion, public_url: str) -> document.AchievementFacts:
     """What every credential of this version says about the achievement."""
     address = f"{public_url}/achievements/{version.achievement_id}"
+    details = Details.from_json(version.details)
+    own = [_alignment(item, address) for item in version.alignments]
     return document.AchievementFacts(
         id=address,
         name=version.name,
         description=version.description or version.name,
-        criteria_narrative=version.criteria,
+        criteria_narrative=narrative(version.criteria, details),
         image=document.ImageFacts(f"{address}.png", version.image_alt or version.name),
         criteria_url=address,
-        alignments=tuple(_alignment(item, address) for item in version.alignments),
+        achievement_type=details.kind,
+        alignments=(*own, *level_alignments(details)),
+        tags=details.tags,
+        credits_available=details.credits,
+        results=asked(details, address),
         version=str(version.number),
     )
+
+
+def achievement_json(
+    version: AchievementVersion, issuer: Issuer, public_url: str
+) -> dict[str, Any]:
+    """The achievement as it stands inside each of its credentials, with who made it."""
+    return {
+        "@context": [contexts.CREDENTIALS, contexts.OPEN_BADGES],
+        **document.achievement_object(achievement_facts(version, public_url)),
+        "creator": profile_json(issuer),
+    }
 
 
 def _alignment(item: dict[str, Any], address: str) -> document.AlignmentFacts:
@@ -103,12 +136,15 @@ def _alignment(item: dict[str, Any], address: str) -> document.AlignmentFacts:
 def seal(facts: dict[str, Any], keys: Signers, now: datetime, *, fast: bool) -> Sealed:
     """Sign both forms and check each by its own verifier before anything is kept."""
     embedded = FORMATS[EMBEDDED].sign(facts, keys.embedded, now, fast)
-    token = FORMATS[TOKEN].sign(facts, keys.token, now, fast)
+    form = WALLET_TOKEN if keys.token.public.kind is KeyKind.P256 else TOKEN
+    token = FORMATS[form].sign(facts, keys.token, now, fast)
     FORMATS[EMBEDDED].verify(embedded, keys.embedded.public, fast=fast)
-    FORMATS[TOKEN].verify(token, keys.token.public)
+    FORMATS[form].verify(token, keys.token.public)
     return Sealed(
         document=embedded,
         sha256=hashlib.sha256(embedded).hexdigest(),
         jwt=token.decode("ascii"),
         contexts=dict(contexts.hashes_used(facts)),
+        embedded_key=keys.embedded.public.fragment,
+        token_key=keys.token.public.fragment,
     )

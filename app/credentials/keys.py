@@ -118,6 +118,13 @@ class PublicKey:
             raise Invalid("bad-key", "This is not a public JWK of a kind that can sign.") from None
         return cls(_kind_of(raw), raw)
 
+    @classmethod
+    def of(cls, raw: object) -> PublicKey:
+        """The same around a key of ``cryptography``; raises Invalid for one that cannot sign."""
+        if not isinstance(raw, RawPublicKey):
+            raise Invalid("bad-key", "This is not a public key of a kind that can sign.")
+        return cls(_kind_of(raw), raw)
+
     def verifies(self, signature: bytes, data: bytes) -> bool:
         """Whether ``signature`` (JOSE form: raw r||s for P-256) is this key's over ``data``."""
         try:

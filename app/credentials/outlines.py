@@ -262,6 +262,57 @@ def _people() -> tuple[Outline, ...]:
     )
 
 
+def _cap() -> tuple[Outline, ...]:
+    board: Loop = ((500, 330), (690, 420), (500, 510), (310, 420))
+    hood: Loop = ((384, 476), (500, 531), (616, 476), (616, 560), (500, 612), (384, 560))
+    cord = (_band((672, 428), (672, 556), 16), _circle(19, (672, 572)))
+    return (Outline("symbol", (_rounded(board, 8), _rounded(hood, 14), *cord)),)
+
+
+def _gear() -> tuple[Outline, ...]:
+    teeth: list[Point] = []
+    for tooth in range(9):
+        turn = tooth / 9
+        for offset, radius in ((-0.034, 132), (-0.022, 170), (0.022, 170), (0.034, 132)):
+            teeth.append(_polar(radius, turn + offset))
+    return (
+        Outline("symbol", (_rounded(teeth, 8),)),
+        Outline("field", (_circle(62),)),
+    )
+
+
+def _flask() -> tuple[Outline, ...]:
+    glass: Loop = ((456, 340), (544, 340), (544, 446), (640, 606), (360, 606), (456, 446))
+    level: Loop = ((432, 520), (568, 520), (600, 576), (400, 576))
+    lip = _rounded(_box(436, 318, 564, 346), 12)
+    return (
+        Outline("symbol", (_rounded(glass, 22), lip)),
+        Outline("field", (_rounded(level, 10),)),
+    )
+
+
+def raised(symbol: Sequence[Outline]) -> tuple[Outline, ...]:
+    """A symbol a little smaller and higher, to make room for a plate below."""
+    middle = (_CENTRE[0], _CENTRE[1] - 66)
+
+    def move(loop: Loop) -> Loop:
+        return tuple(
+            (middle[0] + (x - _CENTRE[0]) * 0.86, middle[1] + (y - _CENTRE[1]) * 0.86)
+            for x, y in loop
+        )
+
+    return tuple(Outline(one.role, tuple(move(loop) for loop in one.loops)) for one in symbol)
+
+
+def plate() -> tuple[Outline, ...]:
+    """The plate for a lettering across the lower part, in the colours of the face."""
+    layers = (("edge", 0), ("trim", 9), ("edge", 20), ("field", 28))
+    return tuple(
+        Outline(role, (_rounded(_box(160 + d, 640 + d, 840 - d, 814 - d), 40 - d / 2),))
+        for role, d in layers
+    )
+
+
 DESIGNS: Final[Mapping[str, tuple[Outline, ...]]] = {
     "shield": _shield(),
     "medal": _medal(),
@@ -281,5 +332,8 @@ SYMBOLS: Final[Mapping[str, tuple[Outline, ...]]] = {
     "code": _brackets(),
     "bulb": _bulb(),
     "people": _people(),
+    "cap": _cap(),
+    "gear": _gear(),
+    "flask": _flask(),
 }
 """Name -> what stands on the badge's face."""

@@ -68,7 +68,7 @@ def _course(room: Room, _connection: Connection) -> Target:
 def _mail(room: Room, _connection: Connection) -> Target:
     host = urlsplit(room.settings.public_url).hostname
     mailer = Mailer(room.settings.smtp_url, room.settings.mail_from or f"no-reply@{host}")
-    return MailTarget(mailer, room.settings.locale, room.clock)
+    return MailTarget(mailer, room.settings.locale, room.clock, room.settings.zone)
 
 
 def _sis(adapter: Adapter) -> Callable[[Room, Connection], Target]:

@@ -43,6 +43,8 @@ class Place:
     readable: bool
     """Whether the launch let us read results back."""
     label: str
+    link: str | None = None
+    """The resource link that the column must name, where the LMS asks for one."""
 
     @property
     def tag(self) -> str:
@@ -99,6 +101,7 @@ class ColumnBook:
                     str(course.services["lineitems"]),
                     RESULT_SCOPE in (course.services.get("ags_scopes") or ()),
                     f"Badge: {name}",
+                    course.services.get("column_link"),
                 ),
                 person.id,
                 person.sub,
@@ -112,8 +115,32 @@ class ColumnBook:
         with self._db.reading() as session:
             return session.scalar(select(CourseColumn.url).where(*_is(place)))
 
-    def keep_url(self, place: Place, url: str | None) -> None:
-        """Remember where the column is, or (None) that it is gone."""
+    def label(self, place: Place) -> str | None:
+        """The name that we gave the column, None while we have none."""
+        with self._db.reading() as session:
+            return session.scalar(select(CourseColumn.label).where(*_is(place)))
+
+    def keep_label(self, place: Place) -> None:
+        """Remember that the column was offered its present name."""
+        with self._db.transaction() as session:
+            session.execute(update(CourseColumn).where(*_is(place)).values(label=place.label[:300]))
+
+    def is_gone(self, place: Place) -> bool:
+        """Whether somebody deleted the column and nobody has asked for it since."""
+        with self._db.reading() as session:
+            return session.scalar(select(CourseColumn.gone_at).where(*_is(place))) is not None
+
+    def mark_gone(self, place: Place, now: datetime) -> None:
+        """Somebody deleted the column in the LMS, and with it all that stood there."""
+        column = select(CourseColumn.id).where(*_is(place)).scalar_subquery()
+        with self._db.transaction() as session:
+            session.execute(update(CourseColumn).where(*_is(place)).values(url=None, gone_at=now))
+            session.execute(
+                update(CourseScore).where(CourseScore.column_id == column).values(value=None)
+            )
+
+    def keep_url(self, place: Place, url: str) -> None:
+        """Remember where the column is."""
         row = {
             "id": new_id(),
             "course_id": place.course_id,

@@ -118,6 +118,8 @@ class CourseTarget:
         people = {cell.person_id: cell for cell in cells}
         if stopped is not None:
             return dict.fromkeys(people, replace(stopped, kind="later", tried=False))
+        if operation == "create" and self._book.is_gone(place):
+            return dict.fromkeys(people, say.column_gone())
         try:
             return (self._write if operation == "create" else self._take_back)(place, people)
         except AppError as error:
@@ -174,9 +176,16 @@ class CourseTarget:
         """The column's address; found by its tag or made when we do not know it."""
         known = self._book.url(place)
         if known is not None:
+            self._rename(place)
             return known
         item = self._lti.find_or_create_line_item(
-            place.platform_id, place.line_items, place.label, FULL, place.tag, place.achievement_id
+            place.platform_id,
+            place.line_items,
+            place.label,
+            FULL,
+            place.tag,
+            place.achievement_id,
+            place.link,
         )
         self._book.keep_url(place, item.url)
         return item.url
@@ -291,9 +300,40 @@ class CourseTarget:
         self._book.settle(place, [w for w in tried if outcomes[w].kind == "sent"], None)
         return outcomes
 
+    def _rename(self, place: Place) -> None:
+        """Follow the badge's new name, unless a teacher gave the column another one.
+
+        A name is not worth a delivery: what the LMS refuses here is tried once and let be.
+        """
+        ours = self._book.label(place)
+        if ours is None or ours == place.label[:300]:
+            return
+        try:
+            item = self._lti.find_line_item(
+                place.platform_id, place.line_items, place.tag, place.achievement_id
+            )
+            if item is not None and item.label == ours:
+                self._lti.rename_line_item(place.platform_id, item, place.label)
+        except UpstreamError as error:
+            if not error.permanent:
+                return
+        self._book.keep_label(place)
+
     def _failed(self, place: Place, error: AppError) -> Outcome:
-        """A whole column failed. One that is gone is forgotten, so that Retry makes it again."""
-        if error.code == _GONE and self._book.url(place) is not None:
-            self._book.keep_url(place, None)
+        """A whole column failed. Where it is not any more, it has moved or somebody deleted it."""
+        url = self._book.url(place)
+        if error.code != _GONE or url is None:
+            return say.outcome_of(error)
+        try:
+            item = self._lti.find_line_item(
+                place.platform_id, place.line_items, place.tag, place.achievement_id
+            )
+        except AppError:
+            return say.outcome_of(error)
+        if item is None:
+            self._book.mark_gone(place, self._clock())
             return say.column_gone()
-        return say.outcome_of(error)
+        if item.url == url:
+            return say.outcome_of(error)
+        self._book.keep_url(place, item.url)
+        return say.column_moved()

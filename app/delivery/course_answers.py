@@ -10,6 +10,7 @@ from app.lti.services import AgsResult
 TEACHER = "the teacher of the course"
 LMS_ADMIN = "the administrator of the LMS"
 _STALE = "ags-stale-timestamp"
+_THROTTLED = "lti-throttled"
 _REFUSED = "lti-token-refused"
 
 
@@ -39,7 +40,8 @@ class Brake:
             self._row = 0
             return
         self._row += 1
-        if self._row >= self.limit or error.status == 429 or error.retry_after:
+        slow_down = error.code == _THROTTLED or error.status == 429 or error.retry_after
+        if self._row >= self.limit or slow_down:
             self._why = error
 
 
@@ -97,7 +99,7 @@ def is_ours(outcome: Outcome | None) -> bool:
 MESSAGES = {
     "posted": "Full marks stand in the course column.",
     "already-there": "Full marks already stood in the course column.",
-    "teacher-value-kept": "Another value stands in the course column; it was left as it is.",
+    "teacher-value-kept": "Another value stands in the course column: the teacher's value was kept.",
 }
 
 
@@ -169,7 +171,12 @@ def column_gone() -> Outcome:
     return Outcome(
         "never",
         "column-gone",
-        "The column for this badge was deleted in the LMS.",
-        fix="If it should exist, press Retry: Tassel makes it again.",
+        "The column for this badge was deleted in the LMS. Tassel does not make it again by itself.",
+        fix="If it should exist, publish the badge again with its column ticked, or press Retry.",
         who=TEACHER,
     )
+
+
+def column_moved() -> Outcome:
+    """The column has another address now; the next try uses it."""
+    return Outcome("later", "column-moved", "The LMS gave the column another address.")

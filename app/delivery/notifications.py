@@ -1,7 +1,7 @@
-"""Target "mail": one plain message to the learner who earned a badge.
+"""Target "mail": plain messages to learners about their badges; ``mail_texts`` has the words.
 
 No grade, no token and no link that opens anything by itself: the addresses in it lead to the
-course's page, which only somebody who comes from the LMS can see. Mail cannot be taken back and is
+course's page, which only somebody who comes from the LMS can see. A mail is
 at-least-once; the ``Message-ID`` follows from the delivery, so a double is recognised by mailboxes.
 """
 
@@ -20,10 +20,14 @@ from html import escape
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
+from zoneinfo import ZoneInfo
 
 from babel import Locale, UnknownLocaleError
+from babel.dates import format_date
 from babel.support import Translations
 
+from app.delivery import mail_texts
+from app.delivery.mail_texts import Translate
 from app.delivery.port import RAW_LIMIT, AwardFacts, Outcome, Planned, TestLine
 from app.settings import is_loopback_host
 
@@ -31,8 +35,6 @@ TIMEOUT = 20.0
 TRANSLATIONS = Path(__file__).parents[1] / "translations"
 OPERATOR = "the operator of this server"
 _ADDRESS = re.compile(r"[^\s<>,;:\"()\[\]\\@\x00-\x20\x7f]+@[^\s<>,;:\"()\[\]\\@\x00-\x20\x7f]+")
-
-Translate = Callable[[str], str]
 
 
 @dataclass(frozen=True)
@@ -82,9 +84,12 @@ class MailTarget:
 
     kind = "mail"
 
-    def __init__(self, mailer: Mailer, locale: str, clock: Callable[[], datetime]) -> None:
-        """``locale`` is used for people whose language is not known; ``clock`` gives aware UTC."""
-        self._mailer, self._locale, self._clock = mailer, locale, clock
+    def __init__(
+        self, mailer: Mailer, locale: str, clock: Callable[[], datetime], zone: ZoneInfo
+    ) -> None:
+        """``locale`` is used for people whose language is not known; ``clock`` gives aware UTC;
+        days are written in ``zone``."""
+        self._mailer, self._locale, self._clock, self._zone = mailer, locale, clock, zone
 
     def test(self) -> list[TestLine]:
         """Connect, encrypt and sign in; no message is sent."""
@@ -106,7 +111,7 @@ class MailTarget:
         problem = _refusal(facts, operation)
         if problem is not None:
             return problem
-        message = self._message("preview", facts)
+        message = self._message("preview", facts, operation)
         return Planned("create", "SMTP", self._mailer.sender, message.as_bytes(), "One mail")
 
     def fetch(self, remote_ref: str) -> dict[str, Any] | None:
@@ -117,29 +122,31 @@ class MailTarget:
     def send_many(self, batch: Sequence[tuple[str, AwardFacts, str]]) -> Mapping[str, Outcome]:
         """One message each over one session; the server's trouble puts the rest off."""
         outcomes: dict[str, Outcome] = {}
-        ready: list[tuple[str, AwardFacts]] = []
+        ready: list[tuple[str, AwardFacts, str]] = []
         for delivery_id, facts, operation in batch:
             problem = _refusal(facts, operation)
             if problem is None:
-                ready.append((delivery_id, facts))
+                ready.append((delivery_id, facts, operation))
             else:
                 outcomes[delivery_id] = problem
         try:
             if ready:
                 with self._mailer.connected() as smtp:
-                    for delivery_id, facts in ready:
-                        outcomes[delivery_id] = self._one(smtp, delivery_id, facts)
+                    for delivery_id, facts, operation in ready:
+                        outcomes[delivery_id] = self._one(smtp, delivery_id, facts, operation)
         except (OSError, smtplib.SMTPException) as error:
             why = trouble(error)
-            for delivery_id, _ in ready:
+            for delivery_id, _, _ in ready:
                 if delivery_id not in outcomes:
                     outcomes[delivery_id] = why
                     why = replace(why, tried=False)
         return outcomes
 
-    def _one(self, smtp: smtplib.SMTP, delivery_id: str, facts: AwardFacts) -> Outcome:
+    def _one(
+        self, smtp: smtplib.SMTP, delivery_id: str, facts: AwardFacts, operation: str
+    ) -> Outcome:
         """Hand in one message. Raises what concerns the server rather than this recipient."""
-        message = self._message(delivery_id, facts)
+        message = self._message(delivery_id, facts, operation)
         try:
             smtp.send_message(message)
         except smtplib.SMTPRecipientsRefused as error:
@@ -156,16 +163,19 @@ class MailTarget:
             remote_ref=str(message["Message-ID"]),
         )
 
-    def _message(self, delivery_id: str, facts: AwardFacts) -> EmailMessage:
+    def _message(self, delivery_id: str, facts: AwardFacts, operation: str) -> EmailMessage:
         locale = facts.locale or self._locale
         gettext = translator(locale)
         values = {
             "badge": _line(facts.achievement_name),
             "course": _line(facts.course_title or facts.course_label),
             "page": facts.page_url or "",
+            "reason": facts.revoke_reason or "",
+            "day": self._last_day(facts, locale),
         }
         message = EmailMessage()
-        message["Subject"] = gettext("You earned the badge “%(badge)s”") % values
+        words = mail_texts.text(operation, mail_texts.Why.of(facts), gettext)
+        message["Subject"] = words.subject % values
         message["From"] = self._mailer.sender
         message["To"] = facts.email
         message["Date"] = format_datetime(self._clock())
@@ -173,24 +183,20 @@ class MailTarget:
         message["Message-ID"] = f"<{delivery_id}@{domain}>"
         message["Auto-Submitted"] = "auto-generated"
         message["Content-Language"] = locale.replace("_", "-")
-        paragraphs = [text % values for text in _texts(gettext)]
+        paragraphs = [text % values for text in words.paragraphs]
         message.set_content("\n\n".join(paragraphs) + "\n")
         message.add_alternative(_html(paragraphs, locale, str(values["page"])), subtype="html")
         return message
 
-
-def _texts(gettext: Translate) -> list[str]:
-    return [
-        gettext("Congratulations! You earned the badge “%(badge)s” in %(course)s."),
-        gettext(
-            "Open the course in your learning platform and choose Tassel to see it, share it or"
-            " download it. The page is: %(page)s"
-        ),
-        gettext(
-            "You can turn these messages off on the same page, under Settings. This message was"
-            " sent automatically; answers are not read."
-        ),
-    ]
+    def _last_day(self, facts: AwardFacts, locale: str) -> str:
+        """The last day of the badge as the reader writes it; empty when it never ends."""
+        if facts.expires_at is None:
+            return ""
+        day = facts.expires_at.astimezone(self._zone).date()
+        try:
+            return str(format_date(day, format="long", locale=locale.replace("-", "_")))
+        except (ValueError, UnknownLocaleError):
+            return day.isoformat()
 
 
 def _html(paragraphs: Sequence[str], locale: str, page: str) -> str:
@@ -220,8 +226,8 @@ def _line(text: str) -> str:
 
 def _refusal(facts: AwardFacts, operation: str) -> Outcome | None:
     """Why no mail can be written, or None."""
-    if operation != "create":
-        return Outcome("sent", "mail-not-revoked", "A mail cannot be taken back.")
+    if not mail_texts.known(operation):
+        return Outcome("never", "mail-unknown", "There is no mail for this occasion.")
     if not facts.email:
         return Outcome(
             "held",

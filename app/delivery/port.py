@@ -70,6 +70,9 @@ class AwardFacts:
     ``learner_sis_id`` and ``class_sis_id`` are the SIS's own ids, ``lms_user_id`` the LTI ``sub``;
     ``credential_url`` is the public page, present only while the learner shares it; ``page_url``
     is the learner's own page in the course, which opens only for somebody who came from the LMS.
+    ``replaced_for`` is the reason key of the latest replacement of its credential, if any.
+    ``expires_at`` is its last second, None when it never ends; ``renews`` says that an earlier award
+    of the same badge is renewed by it.
     """
 
     award_id: str
@@ -89,6 +92,9 @@ class AwardFacts:
     credential_url: str | None = None
     competencies: tuple[CompetencyFact, ...] = ()
     page_url: str | None = None
+    replaced_for: str = ""
+    expires_at: datetime | None = None
+    renews: bool = False
 
 
 @dataclass(frozen=True, slots=True)

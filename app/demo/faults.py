@@ -196,6 +196,9 @@ def install_faults(app: Flask, box: FaultBox) -> RequestLog:
 
     @app.before_request
     def _before() -> Response | None:
+        # Whoever closes with a part of the request unread resets the connection, and the answer may
+        # be lost with it: the peers played here read to the end first, as web servers do.
+        request.get_data()
         if request.path.startswith(CONTROL):
             return None
         g.fault = box.strike(request.method, request.path)

@@ -67,6 +67,8 @@ class Content:
     title: str = ""
     text: str = ""
     base: str = ""
+    refresh: str = ""
+    """Where a page sends a browser without scripts by itself, "" if it does not."""
     forms: list[Form] = field(default_factory=list)
     links: list[Link] = field(default_factory=list)
     frames: list[tuple[str, str]] = field(default_factory=list)
@@ -159,6 +161,11 @@ class _Reader(HTMLParser):
 
     def _start_base(self, found: dict[str, str]) -> None:
         self.content.base = found.get("href", "")
+
+    def _start_meta(self, found: dict[str, str]) -> None:
+        wait, _, target = found.get("content", "").partition(";url=")
+        if found.get("http-equiv", "").lower() == "refresh" and wait.strip() == "0":
+            self.content.refresh = target
 
     def _start_iframe(self, found: dict[str, str]) -> None:
         self.content.frames.append((found.get("name", ""), found.get("src", "")))

@@ -30,7 +30,9 @@ STOP_SECONDS = 40.0
 @dataclass(frozen=True)
 class Plan:
     """What to start. ``public_url`` is Tassel's address in credentials, where it differs from
-    the one on loopback; ports 0 take free ones.
+    the one on loopback; ports 0 take free ones. ``lms_host`` "localhost" makes the LMS another
+    site than Tassel; ``wall`` puts a wall with TLS before Tassel that can stop its cookies, as the
+    controls below the LMS's frame say (see ``app.demo.lms.wall``).
     """
 
     folder: Path
@@ -43,6 +45,8 @@ class Plan:
     sis_port: int = 0
     tassel_port: int = 0
     environment: Mapping[str, str] = field(default_factory=dict)
+    lms_host: str = "127.0.0.1"
+    wall: bool = False
 
 
 class Stage:
@@ -54,6 +58,7 @@ class Stage:
             "lms": plan.lms_port or free_port(),
             "sis": plan.sis_port or free_port(),
             "tassel": plan.tassel_port or free_port(),
+            "wall": free_port() if plan.wall else 0,
         }
         self._running: dict[str, subprocess.Popen[bytes]] = {}
         self._logs: list[IO[bytes]] = []
@@ -63,7 +68,7 @@ class Stage:
     @property
     def lms(self) -> str:
         """Address of the LMS."""
-        return f"http://127.0.0.1:{self._ports['lms']}"
+        return f"http://{self.plan.lms_host}:{self._ports['lms']}"
 
     @property
     def sis(self) -> str:
@@ -78,6 +83,8 @@ class Stage:
     @property
     def public(self) -> str:
         """Address of Tassel as the world knows it."""
+        if self.plan.wall:
+            return f"https://127.0.0.1:{self._ports['wall']}"
         return self.plan.public_url or self.tassel
 
     @property
@@ -107,8 +114,10 @@ class Stage:
         plan = self.plan
         command = ["app.demo.lms", "--port", str(self._ports["lms"]), "--mode", plan.lms]
         command += ["--learners", str(plan.learners)] + (["--complete"] if plan.complete else [])
+        command += ["--host", plan.lms_host]
         for name, address in self.hosts.items():
             command += ["--host-map", f"{name}={address}"]
+            command += ["--wall", f"{name}={address}"] if plan.wall else []
         self._start("lms", command, {}, self.lms)
 
     def start_sis(self) -> None:

@@ -42,6 +42,7 @@ class Page:
     forms: list[Form] = field(default_factory=list)
     links: list[Link] = field(default_factory=list)
     frames: list[tuple[str, str]] = field(default_factory=list)
+    refresh: str = ""
     history: list[str] = field(default_factory=list)
 
     def link(self, text: str) -> Link:
@@ -217,9 +218,12 @@ class Visitor:
         """
         self.get(lms_url + "/admin/tools")
         self.submit("register", url=invite_url)
-        if not self._page().frames:
-            self.submit(choice)
-        self.enter_frame("tool")
+        if "Open the registration page" in [one.text for one in self._page().links]:
+            self.follow("Open the registration page")
+        else:
+            if not self._page().frames:
+                self.submit(choice)
+            self.enter_frame("tool")
         page = self._page()
         if page.status < 400 and len(page.forms) == 1 and page.forms[0].method == "post":
             page = self.submit()
@@ -252,7 +256,11 @@ class Visitor:
             target = answer.headers.get("Location")
             if answer.status_code not in {301, 302, 303, 307, 308} or target is None:
                 self.page = _read(answer, request.url, history)
-                return self.page
+                if not self.page.refresh:
+                    return self.page
+                request = self._from_page(self.page, "GET", self.page.refresh)
+                history.append(self.page.url)
+                continue
             history.append(request.url)
             worst = _worse(worst, relation(request.url, urljoin(request.url, target)))
             request = _redirected(request, answer.status_code, target)
@@ -365,7 +373,7 @@ def _read(answer: requests.Response, url: str, history: list[str]) -> Page:
         page.html = page.text
         content: Content = parse(page.html)
         page.title, page.text = content.title, content.text
-        page.forms, page.links = content.forms, content.links
+        page.forms, page.links, page.refresh = content.forms, content.links, content.refresh
         page.frames = [(name, urljoin(page.url, source)) for name, source in content.frames]
     return page
 

@@ -11,7 +11,16 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Protocol
 
-from app.gradebook.port import CourseRef, SourceColumn, SourceScore
+from app.errors import UpstreamError
+from app.gradebook.port import (
+    Asked,
+    CourseRef,
+    Listing,
+    Page,
+    SourceColumn,
+    SourceScore,
+    Unit,
+)
 
 READ_ITEMS = (
     "https://purl.imsglobal.org/spec/lti-ags/scope/lineitem",
@@ -41,6 +50,16 @@ class Item(Protocol):
     @property
     def tag(self) -> str | None:
         """The maker's mark."""
+        ...
+
+    @property
+    def resource_id(self) -> str | None:
+        """The maker's own id of the column."""
+        ...
+
+    @property
+    def resource_link_id(self) -> str | None:
+        """The activity that the column belongs to."""
         ...
 
 
@@ -83,6 +102,8 @@ class AgsSource:
 
     key = "ags"
     label = "LTI"
+    rank = 10
+    unit: Unit = "columns"
 
     def __init__(self, services: AgsClient) -> None:
         """``services``: the client that holds the tokens."""
@@ -92,20 +113,36 @@ class AgsSource:
         """True when the launch named a line item collection and granted reading."""
         scopes = course.services.get("ags_scopes", [])
         return (
-            bool(course.services.get("lineitems"))
+            bool(_collections(course))
             and READ_RESULTS in scopes
             and any(scope in scopes for scope in READ_ITEMS)
         )
 
-    def columns(self, course: CourseRef) -> Sequence[SourceColumn]:
+    def columns(self, course: CourseRef, asked: Asked) -> Listing:
         """The line items in the order that the platform lists them."""
-        items = self._services.line_items(course.platform_id, course.services["lineitems"])
-        return [
-            SourceColumn(item.url, item.label, item.maximum, place, item.tag)
-            for place, item in enumerate(items, 1)
-        ]
+        collections = _collections(course)
+        items: list[Item] = []
+        for url in collections:
+            try:
+                items += self._services.line_items(course.platform_id, url)
+            except UpstreamError as error:
+                if error.status != 404 or len(collections) == 1:
+                    raise
+        return Listing([_column(item, place) for place, item in enumerate(items, 1)])
 
-    def scores(self, course: CourseRef, column: SourceColumn) -> Iterator[SourceScore]:
+    def read(
+        self, course: CourseRef, columns: Sequence[SourceColumn], asked: Asked
+    ) -> Iterator[Page]:
+        """A page per line item, each complete: AGS cannot ask for changes only (3.3.4)."""
+        for done, column in enumerate(columns, 1):
+            yield Page(
+                scores=list(self._scores(course, column)),
+                complete_columns=frozenset({column.external_id}),
+                done=done,
+                total=len(columns),
+            )
+
+    def _scores(self, course: CourseRef, column: SourceColumn) -> Iterator[SourceScore]:
         """Results of one line item; people without a grade are simply absent."""
         for result in self._services.results(course.platform_id, column.external_id):
             yield SourceScore(
@@ -115,3 +152,27 @@ class AgsSource:
                 result.maximum if result.maximum is not None else column.maximum,
                 graded_at=result.timestamp,
             )
+
+
+def _collections(course: CourseRef) -> list[str]:
+    """Addresses of line items: one for the course, or one for each link that was opened.
+
+    A link may be deleted; then its collection is gone (404) and the others still count.
+    """
+    several = course.services.get("collections")
+    one = course.services.get("lineitems")
+    return list(several.values()) if several else [one] if one else []
+
+
+def _column(item: Item, place: int) -> SourceColumn:
+    links = {f"link:{item.resource_link_id}"} if item.resource_link_id else set()
+    return SourceColumn(
+        item.url,
+        item.label,
+        item.maximum,
+        place,
+        item.tag,
+        item.resource_id,
+        kind="lti",
+        identities=frozenset(links),
+    )

@@ -1,151 +1,167 @@
-"""Keep what a source read: columns, current results and every version of them.
+"""Keep what a source read: current results and every version of them.
 
-Unchanged rows cost one comparison in memory and no write, so that nothing moves on downstream.
+Unchanged rows cost one comparison in memory and no write, so that nothing moves on downstream. Only
+the rows that a page touches are looked at: memory stays flat however large the course is.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from decimal import Decimal
+from typing import Any, NamedTuple
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import ColumnElement, insert, select, update
 from sqlalchemy.orm import Session
 
-from app.db import new_id
-from app.gradebook.port import OWN_TAG, SourceColumn, SourceScore
-from app.models import Assessment, CourseColumn, Result, ResultVersion
+from app.gradebook.port import SourceScore
+from app.models import Result, ResultVersion
 
 CHUNK = 1000
+Cell = tuple[str, str]
+"""Assessment id and person id."""
 
 
-@dataclass(frozen=True)
-class Stored:
-    """What one column brought: how many results changed, of whom, and scores of unknown people."""
+class _Known(NamedTuple):
+    """The current result of a cell."""
 
-    changed: frozenset[str]
-    unknown: frozenset[str]
+    id: int
+    version: int
+    raw: Decimal | None
+    maximum: Decimal | None
+    posted: bool
+    excused: bool
+    attempt: int | None
+    graded_at: datetime | None
 
 
-def is_own(column: SourceColumn, own_urls: frozenset[str]) -> bool:
-    """Whether Tassel made this column (its tag, or its address): such a one is no assessment."""
-    return (column.tag or "").startswith(OWN_TAG) or column.external_id in own_urls
+def keep_scores(
+    session: Session, source: str, scores: Mapping[Cell, SourceScore], now: datetime
+) -> frozenset[str]:
+    """Compare scores with what is known and keep the differences; returns whose result changed."""
+    known = _known(session, scores.keys())
+    changed = {cell: score for cell, score in scores.items() if differs(known.get(cell), score)}
+    _write(session, source, changed, known, now)
+    return frozenset(person_id for _, person_id in changed)
 
 
-def own_urls(session: Session, course_id: str) -> frozenset[str]:
-    """Addresses of the columns that Tassel made in a course."""
-    query = select(CourseColumn.url).where(
-        CourseColumn.course_id == course_id, CourseColumn.url.is_not(None)
+def empty_column(
+    session: Session, source: str, assessment_id: str, seen: Collection[str], now: datetime
+) -> frozenset[str]:
+    """A column was read completely: a grade of anybody but ``seen`` is empty now."""
+    query = select(Result.person_id, Result.maximum).where(
+        Result.assessment_id == assessment_id, _given()
     )
-    return frozenset(url for url in session.scalars(query) if url)
+    missing = {
+        (assessment_id, person): SourceScore("", "", None, maximum)
+        for person, maximum in session.execute(query)
+        if person not in seen
+    }
+    return keep_scores(session, source, missing, now)
 
 
-def store_columns(
-    session: Session, course_id: str, source: str, columns: Sequence[SourceColumn], now: datetime
-) -> dict[str, str]:
-    """Upsert the columns of one source; return ``{external_id: assessment_id}``.
-
-    Columns that are not listed any more become "gone"; their results stay.
-    """
-    query = select(Assessment).where(Assessment.course_id == course_id, Assessment.source == source)
-    known = {item.external_id: item for item in session.scalars(query)}
-    ids: dict[str, str] = {}
-    for column in columns:
-        item = known.pop(column.external_id, None)
-        if item is None:
-            item = Assessment(
-                id=new_id(), course_id=course_id, source=source, external_id=column.external_id
-            )
-            session.add(item)
-        item.title = column.title[:300]
-        item.maximum = column.maximum
-        item.position = column.position
-        item.state = "active"
-        item.seen_at = now
-        ids[column.external_id] = item.id
-    for item in known.values():
-        item.state = "gone"
-    session.flush()
-    return ids
-
-
-def store_scores(
+def empty_people(
     session: Session,
-    assessment_id: str,
     source: str,
-    scores: Iterable[SourceScore],
-    people: Mapping[str, str],
+    assessment_ids: Collection[str],
+    people: Collection[str],
+    seen: Collection[Cell],
     now: datetime,
-) -> Stored:
-    """Compare a complete reading of one column with what is known and keep the differences.
-
-    ``people`` maps LTI user ids to person ids. A grade that was there and is missing now becomes
-    an empty one. Returns the persons whose result changed.
-    """
-    known = {
-        row.person_id: row
-        for row in session.scalars(select(Result).where(Result.assessment_id == assessment_id))
-    }
-    unknown: set[str] = set()
-    fresh: dict[str, SourceScore] = {}
-    for score in scores:
-        person_id = people.get(score.user)
-        if person_id is None:
-            unknown.add(score.user)
-        else:
-            fresh[person_id] = score
-    for person_id, row in known.items():
-        if person_id not in fresh and row.raw is not None:
-            fresh[person_id] = SourceScore("", "", None, row.maximum)
-    changed = {
-        person_id: score
-        for person_id, score in fresh.items()
-        if _differs(known.get(person_id), score)
-    }
-    _write(session, assessment_id, source, changed, known, now)
-    return Stored(frozenset(changed), frozenset(unknown))
+) -> frozenset[str]:
+    """Everything of these people was read: a grade of theirs outside ``seen`` is empty now."""
+    missing: dict[Cell, SourceScore] = {}
+    for part in _parts(sorted(people)):
+        query = select(Result.assessment_id, Result.person_id, Result.maximum).where(
+            Result.person_id.in_(part), _given()
+        )
+        for assessment_id, person, maximum in session.execute(query):
+            cell = (assessment_id, person)
+            if assessment_id in assessment_ids and cell not in seen:
+                missing[cell] = SourceScore("", "", None, maximum)
+    return keep_scores(session, source, missing, now)
 
 
-def _differs(row: Result | None, score: SourceScore) -> bool:
+def _given() -> ColumnElement[bool]:
+    return Result.raw.is_not(None) | Result.excused.is_(True)
+
+
+def _known(session: Session, cells: Iterable[Cell]) -> dict[Cell, _Known]:
+    """The current results of these cells, asked for by column."""
+    wanted: defaultdict[str, list[str]] = defaultdict(list)
+    for assessment_id, person_id in cells:
+        wanted[assessment_id].append(person_id)
+    columns = (
+        Result.person_id, Result.id, Result.version,
+        Result.raw, Result.maximum, Result.posted, Result.excused,
+        Result.attempt, Result.graded_at,
+    )  # fmt: skip
+    found: dict[Cell, _Known] = {}
+    for assessment_id, people in wanted.items():
+        for part in _parts(people):
+            query = select(*columns).where(
+                Result.assessment_id == assessment_id, Result.person_id.in_(part)
+            )
+            for row in session.execute(query):
+                found[assessment_id, row.person_id] = _Known(*row[1:])
+    return found
+
+
+def _parts(values: Sequence[str]) -> Iterator[Sequence[str]]:
+    """Parts small enough for one statement's parameters."""
+    for start in range(0, len(values), CHUNK):
+        yield values[start : start + CHUNK]
+
+
+def differs(row: Result | _Known | None, score: SourceScore) -> bool:
+    """Whether a score says anything new about what is known."""
     if row is None:
         return score.raw is not None or score.excused
-    return (row.raw, row.maximum, row.posted, row.excused) != (
-        score.raw,
-        score.maximum,
-        score.posted,
-        score.excused,
-    )
+    values = (row.raw, row.maximum, row.posted, row.excused)
+    given = (score.raw, score.maximum, score.posted, score.excused)
+    return values != given or _again(row, score)
+
+
+def _again(row: Result | _Known, score: SourceScore) -> bool:
+    """Whether the same value was earned once more: another attempt, or graded later.
+
+    What a source does not tell, or told for the first time, is no difference.
+    """
+    if score.raw is None:
+        return False
+    attempts, times = (row.attempt, score.attempt), (row.graded_at, score.graded_at)
+    if None not in attempts and row.attempt != score.attempt:
+        return True
+    return times[0] is not None and times[1] is not None and times[1] > times[0]
 
 
 def _write(
     session: Session,
-    assessment_id: str,
     source: str,
-    changed: Mapping[str, SourceScore],
-    known: Mapping[str, Result],
+    changed: Mapping[Cell, SourceScore],
+    known: Mapping[Cell, _Known],
     now: datetime,
 ) -> None:
     """New rows in bulk, existing ones updated, one version for each."""
-    numbers = {p: known[p].version + 1 if p in known else 1 for p in changed}
-    ids = {person: known[person].id for person in changed if person in known}
+    ids = {cell: known[cell].id for cell in changed if cell in known}
+    numbers = {cell: known[cell].version + 1 if cell in known else 1 for cell in changed}
     new, old = [], []
-    for person, score in changed.items():
-        values = {"version": numbers[person]} | _values(score, now)
-        if person in known:
-            old.append({"id": ids[person]} | values)
+    for cell, score in changed.items():
+        values = {"version": numbers[cell]} | _values(score, now)
+        if cell in ids:
+            old.append({"id": ids[cell]} | values)
         else:
-            new.append({"assessment_id": assessment_id, "person_id": person} | values)
+            new.append({"assessment_id": cell[0], "person_id": cell[1]} | values)
     for start in range(0, len(new), CHUNK):
         rows = session.execute(
-            insert(Result).returning(Result.id, Result.person_id), new[start : start + CHUNK]
+            insert(Result).returning(Result.id, Result.assessment_id, Result.person_id),
+            new[start : start + CHUNK],
         )
-        ids.update({person: result_id for result_id, person in rows})
+        ids.update({(assessment, person): result_id for result_id, assessment, person in rows})
     if old:
         session.execute(update(Result), old)
     versions = [
-        _version(ids[person], numbers[person], source, score, now)
-        for person, score in changed.items()
+        _version(ids[cell], numbers[cell], source, score, now) for cell, score in changed.items()
     ]
     for start in range(0, len(versions), CHUNK):
         session.execute(insert(ResultVersion), versions[start : start + CHUNK])
@@ -157,6 +173,8 @@ def _values(score: SourceScore, now: datetime) -> dict[str, Any]:
         "maximum": score.maximum,
         "posted": score.posted,
         "excused": score.excused,
+        "attempt": score.attempt,
+        "graded_at": score.graded_at,
         "changed_at": now,
     }
 
@@ -173,6 +191,8 @@ def _version(
         "attempt": score.attempt,
         "posted": score.posted,
         "excused": score.excused,
+        "overridden": score.overridden,
+        "locked": score.locked,
         "graded_at": score.graded_at,
         "source": source,
         "seen_at": now,

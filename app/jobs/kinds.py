@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from app.pipeline import award, collect, deliver
+from app.pipeline import award, bulk_revoke, collect, deliver, lists
 from app.pipeline.campus import Batch, Campus
 
 STALE_SECONDS = 20.0
@@ -40,6 +40,17 @@ KINDS: dict[str, Kind] = {
             collect.release,
         ),
         Kind("sign", "issue", 500, award.claim, award.run, award.reap, award.leased, award.release),
+        Kind("lists", "issue", 50, lists.claim, lists.run, lists.reap, lists.leased, lists.release),
+        Kind(
+            "revoke",
+            "issue",
+            10,
+            bulk_revoke.claim,
+            bulk_revoke.run,
+            bulk_revoke.reap,
+            bulk_revoke.leased,
+            bulk_revoke.release,
+        ),
         Kind(
             "send",
             "push",

@@ -1,10 +1,9 @@
 """The worker process: dispatcher, heartbeat, reaper and purge around the durable job engine (DBOS).
 
 The only module that knows the engine. Its tables hold row ids and nothing else, and may be thrown
-away at any time: what is due stands in our own rows. Rules that the engine needs to be safe without
-its vendor's control plane (all observed): a fixed application version (else a release strands
-running work), an executor id of its own per process, and somebody who takes back what a dead
-process held (else its partition stays blocked).
+away at any time: what is due stands in our own rows. What the engine needs to be safe without its
+vendor's control plane: a fixed application version (else a release strands running work), an executor
+id of its own per process, and somebody who takes back what a dead process held (else it blocks).
 """
 
 from __future__ import annotations
@@ -18,6 +17,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
@@ -30,8 +30,9 @@ from sqlalchemy.exc import IntegrityError
 from app.db import Database
 from app.errors import Conflict
 from app.jobs.kinds import KINDS, STALE_SECONDS, Kind
+from app.jobs.rounds import ROUNDS, Round
 from app.models import Heartbeat, Lease
-from app.pipeline import deliver
+from app.pipeline import deliver, erasure_journal, taking_away, uploads
 from app.pipeline.campus import Batch, Campus
 from app.secrets import new_token
 
@@ -116,6 +117,7 @@ class Worker:
             ("dispatch", DISPATCH_SECONDS, self._dispatch),
             ("sweep", SWEEP_SECONDS, self._sweep),
             ("purge", PURGE_SECONDS, self._purge),
+            *((one.name, one.seconds, partial(self._alone, one)) for one in ROUNDS),
         ):
             thread = threading.Thread(target=self._repeat, args=(seconds, work), name=name)
             thread.start()
@@ -306,13 +308,19 @@ class Worker:
             row.until = now + timedelta(seconds=STALE_SECONDS)
         return True
 
+    def _alone(self, one: Round) -> None:
+        if self._holds(one.name):
+            one.work(self._campus)
+
     def _purge(self) -> None:
-        """Forget finished jobs of more than a day ago: our own rows tell their story."""
-        before = (datetime.now(UTC) - KEEP_FINISHED).isoformat()
+        """Forget finished jobs of more than a day ago and files that nobody took; level journals."""
+        uploads.purge(self._campus)
+        erasure_journal.note(self._campus)
+        taking_away.settle_file(self._campus.db)
         while self._holds("purge") and not self._stopping.is_set():
             old = DBOS.list_workflows(
                 status=["SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"],
-                completed_before=before,
+                completed_before=(datetime.now(UTC) - KEEP_FINISHED).isoformat(),
                 limit=1000,
                 load_input=False,
                 load_output=False,

@@ -8,9 +8,28 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from app.lti.platforms import Lms
-from app.lti.roles import Role, is_test_user, role_of
-from app.lti.vocabulary import AGS_CLAIM, CLAIM, DEEP_LINKING_CLAIM, NRPS_CLAIM
-from app.lti.wire import text_of
+from app.lti.roles import Role, administers, is_test_user, role_of
+from app.lti.vocabulary import (
+    AGS_CLAIM,
+    CLAIM,
+    COPY_NOTICE,
+    DEEP_LINKING_CLAIM,
+    FOR_USER_CLAIM,
+    NOTICES_CLAIM,
+    NOTICES_SCOPE,
+    NRPS_CLAIM,
+)
+from app.lti.wire import custom_values, text_of
+
+
+@dataclass(frozen=True)
+class Legacy:
+    """A claim about LTI 1.1: the old user id, the consumer key, and ``sign`` over ``signed``."""
+
+    user_id: str | None
+    key: str
+    sign: bytes
+    signed: str
 
 
 @dataclass(frozen=True)
@@ -47,12 +66,29 @@ class LaunchContext:
     lineitem_url: str | None
     ags_scopes: tuple[str, ...]
     memberships_url: str | None
+    notices_url: str | None
+    """Where notices of copied courses are ordered; None where the LMS sends none."""
+    previous_context_ids: tuple[str, ...]
+    """The contexts that this one was copied from, newest first."""
+    previous_link_ids: tuple[str, ...]
     custom: dict[str, str]
     return_url: str | None
     document_target: str | None
     family: str | None
     guid: str | None
     deep_linking: dict[str, Any] | None
+    for_user: str | None
+    """``sub`` of the person whom a review or a privacy request is about."""
+    administers: bool
+    """Whether the person looks after the whole LMS or its data protection."""
+    issued_at: float
+    """``iat`` of the token, in seconds of Unix time by the LMS's clock."""
+    legacy: Legacy | None = None
+    """What the LMS says about LTI 1.1, not proven yet."""
+    lti11_user_id: str | None = None
+    """The proven ``user_id`` of LTI 1.1."""
+    collection_per_link: bool = False
+    """Whether ``lineitems_url`` holds the columns of this link only."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +129,7 @@ def context_from(claims: Mapping[str, Any], origin: Origin) -> LaunchContext:
         locale=text_of(presentation.get("locale")) or text_of(claims.get("locale")),
         role=role_of(roles),
         is_test=is_test_user(roles),
-        person_sis_id=origin.lms.person_sis_id(lis, custom),
+        person_sis_id=origin.lms.person_sis_id(lis, custom, claims),
         section_sis_id=origin.lms.section_sis_id(lis, custom),
         term_name=origin.lms.term_name(custom),
         resource_link_id=text_of(link.get("id")),
@@ -102,21 +138,47 @@ def context_from(claims: Mapping[str, Any], origin: Origin) -> LaunchContext:
         lineitem_url=text_of(ags.get("lineitem")),
         ags_scopes=_texts(ags.get("scope")),
         memberships_url=text_of(_object(claims, NRPS_CLAIM).get("context_memberships_url")),
+        notices_url=_notices_url(_object(claims, NOTICES_CLAIM)),
+        previous_context_ids=origin.lms.previous_context_ids(custom),
+        previous_link_ids=origin.lms.previous_link_ids(custom),
         custom=custom,
         return_url=text_of(presentation.get("return_url")),
         document_target=text_of(presentation.get("document_target")),
         family=text_of(platform.get("product_family_code")),
         guid=text_of(platform.get("guid")),
         deep_linking=_object(claims, DEEP_LINKING_CLAIM) or None,
+        for_user=text_of(_object(claims, FOR_USER_CLAIM).get("user_id")),
+        administers=administers(roles),
+        legacy=_legacy(claims),
+        issued_at=float(claims.get("iat", 0)),
+        collection_per_link=origin.lms.collection_per_link,
     )
 
 
-def custom_values(found: Any) -> dict[str, str]:
-    """Custom fields as text. A variable that the LMS does not know stays ``$Name``: left out."""
-    if not isinstance(found, dict):
-        return {}
-    texts = {str(name): text_of(value) for name, value in found.items()}
-    return {name: text for name, text in texts.items() if text and not text.startswith("$")}
+def _notices_url(claim: Mapping[str, Any]) -> str | None:
+    """The notification service, where it tells of copied contexts and we may order that."""
+    offered = COPY_NOTICE in _texts(claim.get("notice_types_supported"))
+    granted = NOTICES_SCOPE in _texts(claim.get("scope"))
+    return text_of(claim.get("platform_notification_service_url")) if offered and granted else None
+
+
+def _legacy(claims: Mapping[str, Any]) -> Legacy | None:
+    """The migration claim with the text that its signature is over (migration guide, 3.1.2)."""
+    found = _object(claims, CLAIM + "lti1p1")
+    key, sign = text_of(found.get("oauth_consumer_key")), found.get("oauth_consumer_key_sign")
+    if not key or not isinstance(sign, str):
+        return None
+    audience = claims["aud"]
+    client = audience[0] if isinstance(audience, list) and len(audience) == 1 else audience
+    signed = (
+        key,
+        claims.get(CLAIM + "deployment_id"),
+        claims["iss"],
+        claims.get("azp") or client,
+        claims.get("exp"),
+        claims.get("nonce"),
+    )
+    return Legacy(text_of(found.get("user_id")), key, sign.encode(), "&".join(map(str, signed)))
 
 
 def _object(claims: Mapping[str, Any], name: str) -> dict[str, Any]:

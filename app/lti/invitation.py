@@ -7,34 +7,43 @@ from datetime import datetime, timedelta
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from app.db import Database
+from app import audit
+from app.db import Database, new_id
 from app.errors import Conflict, Invalid, NotFound
 from app.lti.addresses import safe_origin
+from app.lti.platforms import is_shared
 from app.models import Invitation
 from app.secrets import new_token, token_hash
 
 INVITATION_LIFE = timedelta(days=7)
 
 
-def invite(db: Database, lms_origin: str, now: datetime) -> str:
-    """A single-use registration token for the LMS at ``lms_origin``; only its hash is kept."""
+def invite(db: Database, lms_origin: str, now: datetime, *, actor: str = "system") -> str:
+    """A single-use registration token for the LMS at ``lms_origin``; only its hash is kept.
+
+    Who invites whom stands in the audit log.
+    """
     origin = safe_origin(lms_origin)
-    if not origin or len(origin) > 300:
+    if not origin or len(origin) > 300 or is_shared(origin):
         raise Invalid(
             "bad-origin",
             "The address of the LMS must look like https://lms.example.edu.",
-            fields={"lms_origin": "Scheme and host name, for example https://lms.example.edu."},
+            fields={
+                "lms_origin": "Scheme and host name of the school's own LMS, for example https://lms.example.edu."
+            },
         )
     token = new_token()
     with db.transaction() as session:
-        session.add(
-            Invitation(
-                token_hash=token_hash(token),
-                lms_origin=origin,
-                created_at=now,
-                expires_at=now + INVITATION_LIFE,
-            )
+        row = Invitation(
+            id=new_id(),
+            token_hash=token_hash(token),
+            lms_origin=origin,
+            created_at=now,
+            expires_at=now + INVITATION_LIFE,
         )
+        session.add(row)
+        subject, detail = f"invitation:{row.id}", {"origin": origin}
+        audit.record(session, actor, "platform.invited", subject, detail, now)
     return token
 
 

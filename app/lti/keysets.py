@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from functools import lru_cache
-from typing import Any
+from typing import Any, Protocol
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
@@ -28,8 +28,32 @@ LONGEST = timedelta(days=1)
 _MAX_AGE = re.compile(r"max-age\s*=\s*(\d+)", re.IGNORECASE)
 
 
+class KeyHolder(Protocol):
+    """A registration whose LMS publishes keys (``models.Platform``, ``parties.Party``)."""
+
+    @property
+    def id(self) -> str:
+        """The platform's row id."""
+
+    @property
+    def jwks_url(self) -> str:
+        """Where the keys are published."""
+
+    @property
+    def jwks(self) -> dict[str, Any] | None:
+        """The last good key set."""
+
+    @property
+    def jwks_expires_at(self) -> datetime | None:
+        """Until when it holds."""
+
+    @property
+    def system_name(self) -> str:
+        """The LMS's name for people."""
+
+
 def public_key(
-    db: Database, http: HttpClient, platform: Platform, kid: str, now: datetime
+    db: Database, http: HttpClient, platform: KeyHolder, kid: str, now: datetime
 ) -> RSAPublicKey:
     """The platform's key ``kid``. LaunchRefused when the platform publishes no such key."""
     known = _find(platform.jwks, kid)
@@ -42,7 +66,7 @@ def public_key(
     return known or _unknown()
 
 
-def _may_fetch(db: Database, platform: Platform, now: datetime) -> bool:
+def _may_fetch(db: Database, platform: KeyHolder, now: datetime) -> bool:
     """Whether this process is the one that asks now; without any key everybody may."""
     if platform.jwks is None:
         return True
@@ -62,10 +86,10 @@ def _may_fetch(db: Database, platform: Platform, now: datetime) -> bool:
         return claimed.first() is not None
 
 
-def _fetch(db: Database, http: HttpClient, platform: Platform, now: datetime) -> dict[str, Any]:
+def _fetch(db: Database, http: HttpClient, platform: KeyHolder, now: datetime) -> dict[str, Any]:
     """The present key set, stored; the last good one when the LMS does not give it."""
     try:
-        answer = http.get(platform.jwks_url, system=platform.installation.name)
+        answer = http.get(platform.jwks_url, system=platform.system_name)
         fresh = _key_set(answer)
     except UpstreamError:
         if platform.jwks is None:
@@ -95,6 +119,12 @@ def _key_set(answer: Response) -> dict[str, Any]:
             fix="The operator can check the key set address of the registration.",
         )
     return {"keys": [key for key in keys if isinstance(key, dict) and key.get("kid")]}
+
+
+def usable_keys(answer: Response) -> int:
+    """How many keys of a key set answer could sign a launch. UpstreamError when it is no key set."""
+    found = _key_set(answer)
+    return sum(_find(found, str(key["kid"])) is not None for key in found["keys"])
 
 
 def _life(headers: Mapping[str, str]) -> timedelta:

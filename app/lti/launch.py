@@ -1,8 +1,9 @@
 """The launch (LTI 1.3 core 4, IMS security framework 5.1.2): verified step by step, or refused.
 
-Order of the checks: the state is ours, unused, alive and proven by this browser; the token is of
-the registration of that state, signed by its LMS, fresh and for us; its nonce is the login's; then
-the state is used up in one statement, and only then the deployment and the message are looked at.
+Order of the checks: the state is ours, alive and proven by this browser; the token is of the
+registration of that state, signed by its LMS, fresh and for us; its nonce is the login's; then the
+deployment and the message are looked at. Whoever lets somebody in uses the state up with the same
+transaction (``Proven.use_up``), so that of two equal launches one gets in, whole.
 """
 
 from __future__ import annotations
@@ -14,23 +15,36 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from pylti1p3.exception import LtiException
-from sqlalchemy import select, update
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import joinedload
 
 from app.db import Database
 from app.errors import LaunchRefused
 from app.http import HttpClient
-from app.lti import keysets, library
+from app.lti import keysets, library, state
+from app.lti.addresses import safe_origin
 from app.lti.context import LaunchContext, Origin, context_from
-from app.lti.login import REOPEN, Login, begin_login, check_target, refuse_unless_active
+from app.lti.login import Login, begin_again, begin_login, check_target
+from app.lti.parties import Named, Party, party
 from app.lti.platforms import lms_for
+from app.lti.state import REOPEN, STATE_LIFE, BegunLogin, Storage
 from app.lti.vocabulary import CLAIM, MESSAGES
-from app.models import Deployment, LaunchState, Platform
-from app.secrets import token_hash
+from app.models import Deployment
+from app.secrets import SecretBox, token_hash
 from app.settings import Settings
 
-__all__ = ["LaunchContext", "Login", "begin_login", "finish_launch"]
+__all__ = [
+    "REOPEN",
+    "STATE_LIFE",
+    "LaunchContext",
+    "Login",
+    "Proven",
+    "Storage",
+    "Unproven",
+    "begin_again",
+    "begin_login",
+    "prove_launch",
+    "unproven",
+]
 
 LEEWAY = timedelta(seconds=60)
 OLDEST = timedelta(minutes=10)
@@ -40,84 +54,108 @@ YEAR_9999 = 253_402_300_800
 
 @dataclass(frozen=True)
 class _Waiting:
-    """The login that a launch answers: its state row, its registration, the known deployments."""
+    """The login that a launch answers, and its registration."""
 
-    state: LaunchState
-    platform: Platform
-    deployments: dict[str, Deployment]
+    state: str
+    begun: BegunLogin
+    party: Party
 
 
-def finish_launch(
+@dataclass(frozen=True)
+class Proven:
+    """A launch that passed every check and has let nobody in yet."""
+
+    context: LaunchContext
+    state: str
+    begun: BegunLogin
+    storage: Storage
+
+    def use_up(self, db: Database, now: datetime) -> None:
+        """Nobody else gets in by this launch. LaunchRefused when somebody did.
+
+        Called in the transaction that lets the person in (``Database.together``).
+        """
+        with db.transaction() as session:
+            state.use_up(session, self.state, self.begun, self.storage, now)
+
+
+def prove_launch(
     db: Database,
+    box: SecretBox,
     lti_http: HttpClient,
     settings: Settings,
     form: Mapping[str, str],
     binding: str | None,
     now: datetime,
-) -> LaunchContext:
-    """Verify the form post of a launch. ``binding`` is the secret as this browser shows it.
+    storage: Storage = "cookie",
+) -> Proven:
+    """Verify the form post of a launch. ``binding`` is the secret as this browser shows it, out of
+    its ``storage`` (which is only remembered: every way proves the same).
 
     Raises LaunchRefused (code and reason; nothing of the request is repeated in it) or, when the
     keys of the LMS cannot be read, UpstreamError.
     """
     if form.get("error"):
         raise LaunchRefused("lms-error", "The LMS did not let this launch happen.", fix=REOPEN)
-    waiting = _waiting(db, form.get("state", ""), binding, now)
+    waiting = _waiting(db, box, form.get("state", ""), binding, now)
     claims, launch = _verified(db, lti_http, waiting, form, now)
-    _use_up(db, waiting.state, now)
-    deployment = _deployment(db, waiting, claims, launch, now)
+    deployment = _deployment(db, waiting.party, claims, launch, now)
     _step(launch.validate_message, "bad-message", "The launch lacks what LTI demands.")
     _check_message(claims, settings)
-    platform = waiting.platform
-    lms = lms_for(platform.installation.lms)
-    origin = Origin(platform.id, platform.installation_id, deployment.id, lms)
-    return context_from(claims, origin)
+    here = waiting.party
+    origin = Origin(here.id, here.installation_id, deployment.id, lms_for(here.lms))
+    return Proven(context_from(claims, origin), waiting.state, waiting.begun, storage)
 
 
-def _waiting(db: Database, state: str, binding: str | None, now: datetime) -> _Waiting:
-    """The login behind ``state``, if it may still be answered and by this browser."""
-    with db.reading() as session:
-        row = session.get(LaunchState, token_hash(state))
-        if row is None or row.expires_at <= now:
-            raise LaunchRefused(
-                "state-unknown", "This launch took too long or was not begun here.", fix=REOPEN
-            )
-        if row.used_at is not None:
-            raise _used()
-        chosen = (
-            select(Platform)
-            .where(Platform.id == row.platform_id)
-            .options(joinedload(Platform.installation))
-        )
-        platform = session.scalars(chosen).one()
-        rows = session.scalars(select(Deployment).where(Deployment.platform_id == platform.id))
-        waiting = _Waiting(row, platform, {found.deployment_id: found for found in rows})
-    shown = token_hash(binding or "")
-    if not hmac.compare_digest(shown, row.binding_hash):
+@dataclass(frozen=True)
+class Unproven:
+    """What a page may know to fetch the secret of a login; nothing of the launch is believed yet."""
+
+    lms_origin: str
+    storage_target: str | None
+    platform_id: str
+
+
+def unproven(db: Database, box: SecretBox, named: str, now: datetime) -> Unproven:
+    """A launch whose browser showed no cookie: where else its secret may be.
+
+    Raises LaunchRefused when no login of the state ``named`` waits.
+    """
+    begun = state.opened(box, named, now)
+    state.refuse_used(db, named)
+    origin = safe_origin(party(db, begun.platform_id).auth_url)
+    return Unproven(origin, begun.storage_target, begun.platform_id)
+
+
+def _waiting(
+    db: Database, box: SecretBox, named: str, binding: str | None, now: datetime
+) -> _Waiting:
+    """The login behind the state ``named``, if it may still be answered and by this browser."""
+    begun = state.opened(box, named, now)
+    if not hmac.compare_digest(token_hash(binding or ""), begun.binding_hash):
         raise LaunchRefused(
             "browser-not-proven",
             "Your browser did not keep the proof that this launch was begun in it.",
             fix="Allow cookies for this site, or open Tassel in a new window from your course.",
         )
-    refuse_unless_active(waiting.platform)
-    return waiting
+    return _Waiting(named, begun, party(db, begun.platform_id))
 
 
 def _verified(
     db: Database, http: HttpClient, waiting: _Waiting, form: Mapping[str, str], now: datetime
 ) -> tuple[Mapping[str, Any], library.Launch]:
     """The claims of the token once signature, parties, times and nonce are right."""
-    platform = waiting.platform
-    active = {key for key, row in waiting.deployments.items() if row.state == "active"}
+    platform = waiting.party
+    active = {key for key, row in platform.deployments.items() if row.active}
     request = library.FormRequest(form)
     cookie = library.BoundCookie()
-    cookie.state = form.get("state", "")
+    cookie.state = waiting.state
     launch = library.Launch(
         request,
         library.OneRegistration(
             platform.issuer, platform.client_id, platform.auth_url, frozenset(active)
         ),
-        library.StateService(request, waiting.state.nonce),
+        library.StateService(request, waiting.begun.nonce),
         cookie,
         platform.client_id,
         lambda kid: keysets.public_key(db, http, platform, kid, now),
@@ -184,35 +222,18 @@ def _check_parties(claims: Mapping[str, Any], client_id: str) -> None:
             )
 
 
-def _use_up(db: Database, state: LaunchState, now: datetime) -> None:
-    """One statement decides which of two equal launches was first, across all processes."""
-    with db.transaction() as session:
-        used = session.execute(
-            update(LaunchState)
-            .where(LaunchState.state_hash == state.state_hash, LaunchState.used_at.is_(None))
-            .values(used_at=now)
-            .returning(LaunchState.state_hash)
-        )
-        if used.first() is None:
-            raise _used()
-
-
-def _used() -> LaunchRefused:
-    return LaunchRefused("state-used", "This launch was used before.", fix=REOPEN)
-
-
 def _deployment(
     db: Database,
-    waiting: _Waiting,
+    party: Party,
     claims: Mapping[str, Any],
     launch: library.Launch,
     now: datetime,
-) -> Deployment:
+) -> Named:
     """The approved deployment of the launch; an unknown one is kept for the operator to approve."""
     named = str(claims[CLAIM + "deployment_id"])
-    known = waiting.deployments.get(named)
+    known = party.deployments.get(named)
     if known is None:
-        _remember(db, waiting.platform, named, now)
+        _remember(db, party.id, named, now)
     _step_deployment(launch)
     assert known is not None
     return known
@@ -229,13 +250,13 @@ def _step_deployment(launch: library.Launch) -> None:
         ) from error
 
 
-def _remember(db: Database, platform: Platform, named: str, now: datetime) -> None:
+def _remember(db: Database, platform_id: str, named: str, now: datetime) -> None:
     """Keep the unknown deployment as pending; another launch may have done so just now."""
     try:
         with db.transaction() as session:
             session.add(
                 Deployment(
-                    platform_id=platform.id, deployment_id=named, state="pending", created_at=now
+                    platform_id=platform_id, deployment_id=named, state="pending", created_at=now
                 )
             )
     except IntegrityError:

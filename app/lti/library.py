@@ -18,6 +18,7 @@ from pylti1p3.deployment import Deployment
 from pylti1p3.exception import LtiMessageValidationException
 from pylti1p3.launch_data_storage.base import LaunchDataStorage
 from pylti1p3.message_launch import MessageLaunch, TLaunchData
+from pylti1p3.message_validators.resource_message import ResourceMessageValidator
 from pylti1p3.oidc_login import OIDCLogin
 from pylti1p3.redirect import Redirect
 from pylti1p3.registration import Registration
@@ -26,10 +27,27 @@ from pylti1p3.session import SessionService
 from pylti1p3.tool_config import ToolConfAbstract
 
 from app.errors import LaunchRefused
-from app.secrets import new_token
+from app.lti.vocabulary import (
+    CLAIM,
+    DATA_PRIVACY,
+    DATA_PRIVACY_DRAFT,
+    DEEP_LINK,
+    DEEP_LINKING_CLAIM,
+    FOR_USER_CLAIM,
+    SUBMISSION_REVIEW,
+)
 
 ALGORITHMS = ("RS256",)
-_UNUSED = requests.Session()  # the library wants one; our launches send nothing through it
+_NEEDED: Mapping[str, tuple[str, ...]] = {
+    DEEP_LINK: (DEEP_LINKING_CLAIM,),
+    SUBMISSION_REVIEW: (FOR_USER_CLAIM,),
+    DATA_PRIVACY: (),
+    DATA_PRIVACY_DRAFT: (),
+}
+"""Claims without which a message means nothing (Deep Linking 2.0, 3.2; Submission Review 1.0)."""
+_UNUSED = requests.Session()
+"""The library wants one; our launches send nothing through it, and it has no way to send."""
+_UNUSED.adapters.clear()
 
 
 class FormRequest(Request):
@@ -99,7 +117,7 @@ class OneRegistration(ToolConfAbstract[FormRequest]):
 
 
 class OneState(LaunchDataStorage[Any]):
-    """Keeps what the library wants to remember during this one request; our row is the memory."""
+    """Keeps what the library wants to remember during this one request; our state is the memory."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -127,7 +145,7 @@ class OneState(LaunchDataStorage[Any]):
 
 
 class StateService(SessionService):
-    """State and nonce of one login. ``nonce`` is what the row holds, or what the login made."""
+    """State and nonce of one login."""
 
     def __init__(self, request: FormRequest, nonce: str = "") -> None:
         super().__init__(request)
@@ -159,17 +177,19 @@ class BoundCookie(CookieService):
 
 
 class Login(OIDCLogin[FormRequest, OneRegistration, StateService, BoundCookie, str]):
-    """The library's login with unguessable state and nonce of 256 bits each."""
+    """The library's login with the state and the nonce that we ``made``."""
+
+    made = ("", "")
 
     def get_redirect(self, url: str) -> Redirect[str]:
         """The address alone; the web layer answers."""
         return _Address(url)
 
     def _get_uuid(self) -> str:
-        return new_token()
+        return self.made[0]
 
     def _generate_nonce(self) -> str:
-        return new_token()
+        return self.made[1]
 
 
 class _Address(Redirect[str]):
@@ -229,6 +249,22 @@ class Launch(MessageLaunch[FormRequest, OneRegistration, StateService, BoundCook
         super().validate_jwt_format()
         if not all(isinstance(part, dict) for part in self._jwt.values()):
             raise LtiMessageValidationException("header and body must be objects")
+        return self
+
+    def validate_message(self) -> Launch:
+        """What each message must hold. For most the library knows.
+
+        It would refuse a selection that takes no links, where a page can say more, and a review
+        without a line item, which an LMS leaves out when the link has none or several.
+        """
+        body: Mapping[str, Any] = self._get_jwt_body()
+        needed = _NEEDED.get(str(body.get(CLAIM + "message_type")))
+        if needed is None:
+            super().validate_message()
+            return self
+        ResourceMessageValidator().run_common_validators(body)
+        if not all(isinstance(body.get(name), dict) and body[name] for name in needed):
+            raise LtiMessageValidationException("a claim of this message is missing")
         return self
 
     def validate_jwt_signature(self) -> Launch:

@@ -1,46 +1,49 @@
 """The OIDC login initiation (IMS security framework 5.1.1): from the LMS and back to it.
 
-This is the only place where a launch state is stored, so unsigned requests cannot fill memory;
-states live ten minutes.
+Nothing is stored here: the state carries the login, sealed (``lti.state``).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from pylti1p3.exception import LtiException, OIDCException
-from sqlalchemy import delete, select
-from sqlalchemy.orm import Session
 
 from app.db import Database
 from app.errors import LaunchRefused
-from app.lti import library
+from app.lti import library, parties, state
 from app.lti.addresses import path_of, safe_origin
-from app.models import LaunchState, Platform
-from app.secrets import new_token, token_hash
+from app.secrets import SecretBox, new_token, token_hash
 from app.settings import Settings
 
-STATE_LIFE = timedelta(minutes=10)
 LAUNCH_PATH = "/lti/launch"
 TARGET_PATHS = frozenset({"", "/", LAUNCH_PATH})
 MAX_PARAMETER = 4000
-REOPEN = "Open Tassel again from your course."
-OPERATOR = "The operator of Tassel can see registrations under Platforms."
+MAX_KEPT = 1500
+"""Characters of a login that its state may carry: it travels in addresses."""
 
 
 @dataclass(frozen=True)
 class Login:
-    """Where the browser goes next, and the secret that it has to show again with the launch."""
+    """Where the browser goes next, and the secret that it has to show again with the launch.
+
+    ``storage_target`` names the LMS's frame that may keep the secret for a browser without cookies
+    (LTI client side postMessages 0.1); messages to it go to ``lms_origin``.
+    """
 
     redirect_url: str
     binding: str
     state: str
+    lms_origin: str
+    storage_target: str | None
+    platform_id: str
 
 
 def begin_login(
     db: Database,
+    box: SecretBox,
     settings: Settings,
     params: Mapping[str, str],
     now: datetime,
@@ -50,26 +53,68 @@ def begin_login(
 
     LaunchRefused for an unknown or inactive registration, a missing hint or a foreign target.
     """
-    platform = _registration(db, params, platform_id)
-    target = params.get("target_link_uri", "")
-    check_target(target, settings)
+    named = params.get("iss", ""), params.get("client_id", "")
+    return _begin(box, settings, parties.caller(db, *named, platform_id or ""), params, now)
+
+
+def begin_again(db: Database, box: SecretBox, settings: Settings, old: str, now: datetime) -> Login:
+    """The login behind the state ``old`` once more, for a tab of its own: a new state, a new secret.
+
+    LaunchRefused when that login is over or was answered. An LMS whose hint serves only once refuses the rest.
+    """
+    begun = state.opened(box, old, now)
+    state.refuse_used(db, old)
+    if not begun.params:
+        raise LaunchRefused(
+            "login-too-long", "This launch cannot be begun again here.", fix=state.REOPEN
+        )
+    caller = parties.caller(db, begun.params["iss"], "", begun.platform_id)
+    return _begin(box, settings, caller, begun.params, now)
+
+
+def _begin(
+    box: SecretBox,
+    settings: Settings,
+    caller: parties.Caller,
+    params: Mapping[str, str],
+    now: datetime,
+) -> Login:
+    check_target(params.get("target_link_uri", ""), settings)
     if any(len(value) > MAX_PARAMETER for value in params.values()):
-        raise LaunchRefused("bad-login", "The login request is too long.", fix=REOPEN)
-    request = library.FormRequest({**params, "client_id": platform.client_id})
-    service, cookie = library.StateService(request), library.BoundCookie()
-    tool = library.OneRegistration(platform.issuer, platform.client_id, platform.auth_url)
-    login = library.Login(request, tool, session_service=service, cookie_service=cookie)
+        raise LaunchRefused("bad-login", "The login request is too long.", fix=state.REOPEN)
+    binding, nonce = new_token(), new_token()
+    begun = state.BegunLogin(
+        caller.id,
+        nonce,
+        token_hash(binding),
+        (now + state.STATE_LIFE).timestamp(),
+        params.get("lti_storage_target", "")[:200] or None,
+        _kept(params),
+    )
+    request = library.FormRequest({**params, "client_id": caller.client_id})
+    cookie = library.BoundCookie()
+    login = library.Login(
+        request,
+        library.OneRegistration(caller.issuer, caller.client_id, caller.auth_url),
+        session_service=library.StateService(request, nonce),
+        cookie_service=cookie,
+    )
+    login.made = state.seal(box, begun), nonce
     try:
         redirect_url = login.redirect(settings.public_url + LAUNCH_PATH)
     except (LtiException, OIDCException) as error:
         raise LaunchRefused(
-            "bad-login", "The login request of the LMS is incomplete.", fix=REOPEN
+            "bad-login", "The login request of the LMS is incomplete.", fix=state.REOPEN
         ) from error
-    binding = new_token()
-    with db.transaction() as session:
-        session.execute(delete(LaunchState).where(LaunchState.expires_at < now))
-        session.add(_row(cookie.state, service.nonce, platform, target, binding, now))
-    return Login(redirect_url, binding, cookie.state)
+    storage = params.get("lti_storage_target") or None
+    origin = safe_origin(caller.auth_url)
+    return Login(redirect_url, binding, cookie.state, origin, storage, caller.id)
+
+
+def _kept(params: Mapping[str, str]) -> dict[str, str]:
+    """What a login that begins again needs of this one; nothing when that is too long."""
+    kept = {name: params[name] for name in _KEPT if name in params}
+    return kept if sum(map(len, kept.values())) <= MAX_KEPT else {}
 
 
 def check_target(target: str, settings: Settings) -> None:
@@ -83,52 +128,13 @@ def check_target(target: str, settings: Settings) -> None:
         )
 
 
-def refuse_unless_active(platform: Platform) -> None:
-    """LaunchRefused for a registration that waits for approval or was switched off."""
-    if platform.state == "pending":
-        raise LaunchRefused(
-            "platform-pending",
-            "This LMS is registered but not approved yet.",
-            fix="The operator of Tassel can approve it under Platforms.",
-        )
-    if platform.state != "active":
-        raise LaunchRefused("platform-disabled", "This registration is switched off.", fix=OPERATOR)
-
-
-def _registration(db: Database, params: Mapping[str, str], platform_id: str | None) -> Platform:
-    with db.reading() as session:
-        found = _find(session, params, platform_id)
-    if found is None:
-        raise LaunchRefused(
-            "unknown-platform",
-            "Tassel is not registered with this LMS.",
-            fix="The administrator of the LMS can register it, by a link from the operator of Tassel.",
-        )
-    refuse_unless_active(found)
-    return found
-
-
-def _find(session: Session, params: Mapping[str, str], platform_id: str | None) -> Platform | None:
-    """By path, issuer and client id as far as given; by issuer alone only when that is unique."""
-    chosen = select(Platform).where(Platform.issuer == params.get("iss", ""))
-    if platform_id is not None:
-        chosen = chosen.where(Platform.id == platform_id)
-    if params.get("client_id"):
-        chosen = chosen.where(Platform.client_id == params["client_id"])
-    found = session.scalars(chosen.limit(2)).all()
-    return found[0] if len(found) == 1 else None
-
-
-def _row(
-    state: str, nonce: str, platform: Platform, target: str, binding: str, now: datetime
-) -> LaunchState:
-    return LaunchState(
-        state_hash=token_hash(state),
-        nonce=nonce,
-        platform_id=platform.id,
-        target=target,
-        binding_hash=token_hash(binding),
-        storage="cookie",
-        created_at=now,
-        expires_at=now + STATE_LIFE,
-    )
+_KEPT = (
+    "iss",
+    "client_id",
+    "login_hint",
+    "lti_message_hint",
+    "target_link_uri",
+    "lti_deployment_id",
+    "lti_storage_target",
+)
+"""What a login that begins again needs of the first one."""

@@ -13,7 +13,14 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from app.lti.platforms import Lms, ToolFacts
-from app.lti.vocabulary import PLATFORM_CONFIGURATION, SCOPES, TOOL_CONFIGURATION
+from app.lti.vocabulary import (
+    DEEP_LINK,
+    EXTRA_SCOPES,
+    PLATFORM_CONFIGURATION,
+    RESOURCE_LINK,
+    SCOPES,
+    TOOL_CONFIGURATION,
+)
 from app.settings import Settings
 
 
@@ -36,8 +43,8 @@ def addresses(settings: Settings) -> dict[str, str]:
     }
 
 
-def manual_facts(settings: Settings) -> ToolFacts:
-    """What a manual tool description is made of."""
+def manual_facts(settings: Settings, lms: Lms) -> ToolFacts:
+    """What a manual description of the tool for this LMS is made of."""
     base, data = settings.public_url, tool_data()
     return ToolFacts(
         data["title"],
@@ -45,9 +52,12 @@ def manual_facts(settings: Settings) -> ToolFacts:
         urlsplit(base).netloc,
         base + data["target_path"],
         f"{base}/lti/login",
+        f"{base}/lti/launch",
         f"{base}/lti/jwks",
         base + data["icon_path"],
         SCOPES,
+        any(message["type"] == DEEP_LINK for message in data["messages"]),
+        f"{base}/lti/{lms.key}.json",
     )
 
 
@@ -83,11 +93,15 @@ def client_metadata(
 
 
 def supported_scopes(configuration: Mapping[str, Any]) -> list[str]:
-    """Those of our scopes that the LMS knows; all of them where it does not say."""
+    """Those of our scopes that the LMS knows; the usual ones where it does not say."""
     known = configuration.get("scopes_supported")
     if not isinstance(known, list):
         return list(SCOPES)
-    return [scope for scope in SCOPES if scope in known]
+    return [scope for scope in (*SCOPES, *EXTRA_SCOPES) if scope in known]
+
+
+_EVERYWHERE = (RESOURCE_LINK, DEEP_LINK)
+"""Messages that every LMS knows, also one that does not say which."""
 
 
 def _messages(settings: Settings, configuration: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -99,5 +113,5 @@ def _messages(settings: Settings, configuration: Mapping[str, Any]) -> list[dict
     return [
         {**message, "target_link_uri": target}
         for message in tool_data()["messages"]
-        if not known or message["type"] in known
+        if message["type"] in (known or _EVERYWHERE)
     ]

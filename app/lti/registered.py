@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from app import audit
@@ -12,10 +12,13 @@ from app.db import Database, new_id
 from app.errors import Conflict, Invalid, NotFound
 from app.lti.addresses import safe_origin
 from app.lti.keys import ensure_key
-from app.lti.platforms import LMS, lms_for
+from app.lti.platforms import LMS, is_shared, lms_for
 from app.lti.vocabulary import SCOPES
-from app.models import Deployment, Installation, Platform
+from app.models import AdminLink, Course, Deployment, Grant, Installation, Person, Platform
 from app.secrets import SecretBox
+
+ADMIN_ROLES = ("operator", "sis_administrator")
+"""Roles that administrators of a trusted LMS can have in the operator's area."""
 
 
 def register_manual(
@@ -51,6 +54,11 @@ def register_manual(
         for field, value in values.items()
         if not safe_origin(value) or len(value) > 300
     }
+    if is_shared(safe_origin(origin)):
+        # People are unique within an origin: two schools at one would be one campus of people.
+        wrong["origin"] = (
+            "This address is the same for every school. Enter that of the school's own LMS."
+        )
     if not client_id or len(client_id) > 300:
         wrong["client_id"] = "Copy it from the tool's details in the LMS."
     if lms not in LMS:
@@ -139,10 +147,96 @@ def approve(db: Database, platform_id: str, *, actor: str, now: datetime) -> Non
 
 
 def disable(db: Database, platform_id: str, *, actor: str, now: datetime) -> None:
-    """Switch a registration off; its courses and awards stay. NotFound when there is none."""
+    """Switch a registration off; its courses and awards stay. NotFound when there is none.
+
+    What its LMS's administrators opened by the operator's area is over too; another registration of
+    the same LMS lets them in again.
+    """
     with db.transaction() as session:
         row = session.get(Platform, platform_id)
         _set_state(session, row, "disabled", "platform.disabled", actor, now)
+        if row is not None:
+            _put_out(session, row.installation_id)
+
+
+def continue_from(
+    db: Database, platform_id: str, old_id: str, *, actor: str, now: datetime
+) -> None:
+    """Let a registration take the place of an older one of the same LMS, which is switched off.
+
+    A course moves over with all that belongs to it when it is next opened (``pipeline.enter``).
+    """
+    with db.transaction() as session:
+        new, old = session.get(Platform, platform_id), session.get(Platform, old_id)
+        if new is None or old is None or new.id == old.id:
+            raise NotFound("no-platform", "There is no such registration.")
+        if new.installation_id != old.installation_id or new.created_at < old.created_at:
+            raise Conflict(
+                "not-the-same-lms",
+                "Only a newer registration of the same LMS can take the place of an older one.",
+            )
+        new.continues_id = old.id
+        audit.record(
+            session, actor, "platform.continues", f"platform:{new.id}", {"old": old.id}, now
+        )
+        _set_state(session, old, "disabled", "platform.disabled", actor, now)
+
+
+def trust_administrators(
+    db: Database, installation_id: str, role: str | None, *, actor: str, now: datetime
+) -> None:
+    """Which role in the operator's area the LMS's administrators have; None takes it back.
+
+    ``role`` is one of ``ADMIN_ROLES``. A change ends what they have open.
+    """
+    if role is not None and role not in ADMIN_ROLES:
+        raise Invalid("bad-role", f"The role must be one of {', '.join(ADMIN_ROLES)}.")
+    with db.transaction() as session:
+        row = _required(session, installation_id)
+        if row.admin_role != role:
+            row.admin_role = role
+            _put_out(session, row.id)
+            detail = {"role": role}
+            subject = f"installation:{row.id}"
+            audit.record(session, actor, "installation.trusted", subject, detail, now)
+
+
+def admin_role(db: Database, installation_id: str) -> str | None:
+    """The role in the operator's area that administrators of this LMS have; None for no trust."""
+    with db.reading() as session:
+        row = session.get(Installation, installation_id)
+        return row.admin_role if row else None
+
+
+def administrator_name(installation_id: str, person_id: str) -> str:
+    """What stands in the audit log for somebody who came in as administrator of an LMS."""
+    return f"lti-{installation_id}-{person_id}"
+
+
+def _put_out(session: Session, installation_id: str) -> None:
+    """End what administrators of this LMS opened, and their links that wait to be used."""
+    theirs = administrator_name(installation_id, "%")
+    session.execute(delete(Grant).where(Grant.operator.like(theirs)))
+    session.execute(delete(AdminLink).where(AdminLink.name.like(theirs)))
+
+
+def join_by_sis_id(
+    db: Database, installation_id: str, on: bool, *, actor: str, now: datetime
+) -> None:
+    """Whether this LMS's student numbers are the campus's: equal ones are then one learner."""
+    with db.transaction() as session:
+        row = _required(session, installation_id)
+        if row.sis_authoritative != on:
+            row.sis_authoritative = on
+            subject = f"installation:{row.id}"
+            audit.record(session, actor, "installation.joins-by-sis", subject, {"on": on}, now)
+
+
+def _required(session: Session, installation_id: str) -> Installation:
+    row = session.get(Installation, installation_id)
+    if row is None:
+        raise NotFound("no-installation", "There is no such LMS.")
+    return row
 
 
 def approve_deployment(db: Database, deployment_id: str, *, actor: str, now: datetime) -> None:
@@ -169,14 +263,32 @@ def _set_state(
         audit.record(session, actor, action, subject, {}, now)
 
 
-def frame_origins(db: Database) -> tuple[str, ...]:
-    """Origins of the LMSs that may frame our pages: those with an active registration."""
+def frame_origins(
+    db: Database,
+    course_id: str | None = None,
+    platform_id: str | None = None,
+    person_id: str | None = None,
+) -> tuple[str, ...]:
+    """Origins of the LMSs that may frame our pages: those with an active registration.
+
+    Pages of a course, of a launch whose registration is known and of somebody who asks on behalf of
+    an LMS are framed by that LMS alone.
+    """
+    chosen = (
+        select(Installation.origin)
+        .join(Platform, Platform.installation_id == Installation.id)
+        .where(Platform.state == "active")
+        .distinct()
+        .order_by(Installation.origin)
+    )
+    if course_id is not None:
+        deployments = chosen.join(Deployment, Deployment.platform_id == Platform.id)
+        chosen = deployments.join(Course, Course.deployment_id == Deployment.id)
+        chosen = chosen.where(Course.id == course_id)
+    if platform_id is not None:
+        chosen = chosen.where(Platform.id == platform_id)
+    if person_id is not None:
+        own = select(Person.installation_id).where(Person.id == person_id)
+        chosen = chosen.where(Installation.id == own.scalar_subquery())
     with db.reading() as session:
-        chosen = (
-            select(Installation.origin)
-            .join(Platform, Platform.installation_id == Installation.id)
-            .where(Platform.state == "active")
-            .distinct()
-            .order_by(Installation.origin)
-        )
         return tuple(session.scalars(chosen))

@@ -6,16 +6,17 @@ configuration fetched, and nothing registered this way launches before an operat
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import update
 
 from app import audit
 from app.db import Database
-from app.errors import Conflict, Invalid, UpstreamError
+from app.errors import ConfigurationError, Conflict, Invalid, UpstreamError
 from app.http import HttpClient, Response
 from app.lti.addresses import safe_origin
 from app.lti.invitation import give_back, invite, invited_origin, require_origin, spend
@@ -51,6 +52,7 @@ __all__ = [
 ]
 
 MAX_ADDRESS = 500
+CARRIED = timedelta(hours=1)
 _ENDPOINTS = {
     "authorization_endpoint": "auth_url",
     "token_endpoint": "token_url",
@@ -69,6 +71,8 @@ class Preview:
     scopes: tuple[str, ...]
     missing_scopes: tuple[str, ...]
     """Scopes that we want and this LMS does not offer."""
+    carried: str
+    """The configuration under seal, for the confirmation: some LMSs give it out only once."""
 
 
 @dataclass(frozen=True)
@@ -78,10 +82,13 @@ class Registration:
     platform_id: str
     waiting: bool
     missing_scopes: tuple[str, ...]
+    next_step: str = ""
+    """What is left to do in the LMS, in its own words."""
 
 
 def preview(
     db: Database,
+    box: SecretBox,
     http: HttpClient,
     token: str,
     openid_configuration: str,
@@ -104,6 +111,7 @@ def preview(
         str(version or ""),
         tuple(scopes),
         _missing(scopes),
+        _seal(box, token, configuration, now),
     )
 
 
@@ -116,13 +124,20 @@ def register(
     openid_configuration: str,
     registration_token: str,
     now: datetime,
+    carried: str = "",
 ) -> Registration:
     """Register with the invited LMS and keep the result, inactive until approved.
 
-    The invitation is spent first; it is given back when the LMS refuses.
+    ``carried`` is what the preview gave; without it the configuration is fetched (again). The
+    invitation is spent first; it is given back when the LMS refuses.
     """
     origin = require_origin(db, token, now)
-    configuration, lms = _configuration(http, origin, openid_configuration, registration_token)
+    known = _unseal(box, token, carried, now) if carried else None
+    configuration, lms = (
+        _checked(known, origin)
+        if known is not None
+        else _configuration(http, origin, openid_configuration, registration_token)
+    )
     endpoint = str(configuration.get("registration_endpoint", ""))
     _require_site(endpoint, lms.site(origin), "registration_endpoint")
     ensure_key(db, box, now)
@@ -152,6 +167,11 @@ def _configuration(
     found = answer.json()
     if not isinstance(found, dict) or not isinstance(found.get("issuer"), str):
         raise _not_understood(answer)
+    return _checked(found, origin)
+
+
+def _checked(found: dict[str, Any], origin: str) -> tuple[dict[str, Any], Lms]:
+    """A configuration, if everything in it is of the LMS at ``origin``, and which LMS it is."""
     about = found.get(PLATFORM_CONFIGURATION)
     family = about.get("product_family_code") if isinstance(about, dict) else ""
     lms = lms_of_family(str(family or ""))
@@ -161,8 +181,26 @@ def _configuration(
         address = str(found.get(name, ""))
         _require_site(address, lms.site(origin), name)
         if len(address) > MAX_ADDRESS:
-            raise _not_understood(answer)
+            raise _foreign(name)
     return found, lms
+
+
+def _seal(box: SecretBox, token: str, configuration: dict[str, Any], now: datetime) -> str:
+    """The configuration for this invitation, unreadable and unchangeable on its way."""
+    body = {"for": token_hash(token), "at": now.timestamp(), "configuration": configuration}
+    return box.seal(json.dumps(body).encode("utf-8"))
+
+
+def _unseal(box: SecretBox, token: str, carried: str, now: datetime) -> dict[str, Any] | None:
+    """What ``_seal`` closed within the last hour for the same invitation; None for anything else."""
+    try:
+        body = json.loads(box.open(carried))
+    except ConfigurationError:
+        return None
+    if body["for"] != token_hash(token) or now.timestamp() - body["at"] > CARRIED.total_seconds():
+        return None
+    found: dict[str, Any] = body["configuration"]
+    return found
 
 
 def _bearer(registration_token: str) -> dict[str, str]:
@@ -237,7 +275,10 @@ def _keep(
         )
         audit.record(session, "system", "platform.registered", f"platform:{platform.id}", {}, now)
         return Registration(
-            platform.id, platform.state != "active", _missing(platform.scopes_granted)
+            platform.id,
+            platform.state != "active",
+            _missing(platform.scopes_granted),
+            lms.link_next,
         )
 
 

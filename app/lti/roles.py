@@ -48,6 +48,18 @@ def role_of(names: Iterable[str]) -> Role:
     return "none"
 
 
+def administers(names: Iterable[str]) -> bool:
+    """Whether a role over the whole LMS or its institution is held: administrator, privacy officer.
+
+    A course's own administrators do not count.
+    """
+    return any(
+        _is_administrator(name)
+        or (name.startswith(_ELSEWHERE) and name.lower().endswith("privacyofficer"))
+        for name in names
+    )
+
+
 def is_test_user(names: Sequence[str]) -> bool:
     """Whether a preview user (student view) is meant: such a one never earns anything."""
     return TEST_USER in names

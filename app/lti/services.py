@@ -7,7 +7,6 @@ here opens a transaction around them. What an LMS does otherwise stands in ``lti
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -18,6 +17,7 @@ from app.errors import NotFound, UpstreamError
 from app.http import HttpClient, Response
 from app.lti import wire
 from app.lti.addresses import safe_origin
+from app.lti.keys import SigningKey
 from app.lti.paging import next_url
 from app.lti.platforms import lms_for
 from app.lti.tokens import Registered, Tokens
@@ -28,6 +28,7 @@ from app.lti.vocabulary import (
     LINE_ITEMS_TYPE,
     MEMBERS_SCOPE,
     MEMBERS_TYPE,
+    NOTICES_SCOPE,
     RESULT_SCOPE,
     RESULTS_TYPE,
     SCORE_SCOPE,
@@ -40,9 +41,8 @@ from app.secrets import SecretBox
 __all__ = ["AgsResult", "LineItem", "LtiServices", "Member"]
 
 MAX_PAGES = 2000
-_ABOUT_PEOPLE = re.compile("user|learner|student|person|enrol", re.IGNORECASE)
-"""A 404 for a score means that the column is gone, unless it speaks of the person."""
-_MANAGE = (LINE_ITEM_SCOPE, LINE_ITEM_READ_SCOPE)
+THROTTLED_SECONDS = 10.0
+"""How long to wait for an LMS that asks to slow down and does not say for how long."""
 
 
 class LtiServices:
@@ -58,6 +58,14 @@ class LtiServices:
     def token(self, platform_id: str, scopes: Sequence[str]) -> str:
         """A bearer token for ``scopes``. UpstreamError when the LMS gives none."""
         return self._tokens.get(self._platform(platform_id), scopes)
+
+    def ask_token(self, platform_id: str, scopes: Sequence[str]) -> Response:
+        """The answer of the token endpoint to a new request, also before the approval."""
+        return self._tokens.ask(self._platform(platform_id, ("active", "pending")), scopes)
+
+    def signing_key(self) -> SigningKey:
+        """Our key for messages that a browser carries to an LMS."""
+        return self._tokens.signing_key()
 
     def line_items(self, platform_id: str, url: str) -> list[LineItem]:
         """Every line item that the LMS shows us in the collection at ``url``."""
@@ -82,29 +90,57 @@ class LtiServices:
         maximum: Decimal,
         tag: str,
         resource_id: str,
+        resource_link_id: str | None = None,
     ) -> LineItem:
         """Our column with this tag and resource id in the collection at ``url``; made if missing.
 
-        Looking first makes it safe to call again after a lost answer.
+        ``resource_link_id``: the link that it belongs to, where the LMS wants one. Looking first makes it safe to call again after a lost answer.
         """
         platform = self._platform(platform_id)
-        filtered = wire.with_query(url, {"tag": tag, "resource_id": resource_id})
-        for item in self._items(platform, filtered, url, _MANAGE):
-            if item.tag == tag and item.resource_id == resource_id:
-                return item
+        scopes = _manage_scopes(platform)
+        known = self.find_line_item(platform_id, url, tag, resource_id)
+        if known is not None:
+            return known
         body = {
             "label": label,
             "scoreMaximum": wire.json_number(maximum),
             "tag": tag,
             "resourceId": resource_id,
+            **({"resourceLinkId": resource_link_id} if resource_link_id else {}),
+            **platform.lms.own_column(),
         }
         media = {"Content-Type": LINE_ITEM_TYPE, "Accept": LINE_ITEM_TYPE}
-        answer = self._call(platform, "POST", url, _MANAGE, media, body)
+        answer = self._call(platform, "POST", url, scopes, media, body)
         made = wire.rows([wire.decoded(answer)], "a new column", platform.name)
         item_or_none = wire.line_item(made[0], url, platform.name) if made else None
         if item_or_none is None:
             raise _unreadable(platform, "the answer to a new column")
         return item_or_none
+
+    def find_line_item(
+        self, platform_id: str, url: str, tag: str, resource_id: str
+    ) -> LineItem | None:
+        """Our column with this tag and resource id in the collection at ``url``, if it is there."""
+        platform = self._platform(platform_id)
+        filtered = wire.with_query(url, {"tag": tag, "resource_id": resource_id})
+        for item in self._items(platform, filtered, url, _manage_scopes(platform)):
+            if item.tag == tag and item.resource_id == resource_id:
+                return item
+        return None
+
+    def rename_line_item(self, platform_id: str, item: LineItem, label: str) -> None:
+        """Give our column another name; everything else is sent as the LMS holds it (AGS 3.2.6)."""
+        platform = self._platform(platform_id)
+        body = {
+            "label": label,
+            "scoreMaximum": wire.json_number(item.maximum),
+            "tag": item.tag,
+            "resourceId": item.resource_id,
+            "resourceLinkId": item.resource_link_id,
+        }
+        media = {"Content-Type": LINE_ITEM_TYPE, "Accept": LINE_ITEM_TYPE}
+        sent = {name: value for name, value in body.items() if value is not None}
+        self._call(platform, "PUT", item.url, _manage_scopes(platform), media, sent)
 
     def post_score(
         self,
@@ -135,7 +171,7 @@ class LtiServices:
         media = {"Content-Type": SCORE_TYPE, "Accept": "*/*"}
         url = wire.sub_path(lineitem_url, "scores")
         answer = self._call(
-            platform, "POST", url, (SCORE_SCOPE,), media, body, refusals=(400, 404, 409, 422)
+            platform, "POST", url, (SCORE_SCOPE,), media, body, refusals=(400, 403, 404, 409, 422)
         )
         if answer.status >= 400:
             raise _score_refusal(platform, answer)
@@ -154,6 +190,13 @@ class LtiServices:
                 found = wire.member(row)
                 if found is not None:
                     yield found
+
+    def order_notices(self, platform_id: str, url: str, kind: str, handler: str) -> None:
+        """Let the LMS send notices of a ``kind`` to ``handler`` (notification service 1.0)."""
+        platform = self._platform(platform_id)
+        body = {"notice_type": kind, "handler": handler}
+        media = {"Content-Type": "application/json", "Accept": "application/json"}
+        self._call(platform, "PUT", url, (NOTICES_SCOPE,), media, body)
 
     # --- the requests ------------------------------------------------------------------------
 
@@ -198,7 +241,7 @@ class LtiServices:
         if answer.status == 401:
             self._tokens.drop(platform, scopes)
             answer = self._send(platform, method, url, scopes, headers, body)
-        if answer.status >= 400 and answer.status not in refusals:
+        if answer.status >= 300 and answer.status not in refusals:
             raise _refusal(platform, answer)
         return answer
 
@@ -221,10 +264,10 @@ class LtiServices:
             ok=lambda status: status < 500 and status != 429,
         )
 
-    def _platform(self, platform_id: str) -> Registered:
+    def _platform(self, platform_id: str, states: tuple[str, ...] = ("active",)) -> Registered:
         with self._db.reading() as session:
             row = session.get(Platform, platform_id)
-            if row is None or row.state != "active":
+            if row is None or row.state not in states:
                 raise NotFound(
                     "no-platform",
                     "This LMS is not registered, or its registration is not active.",
@@ -247,6 +290,11 @@ def _read_scopes(platform: Registered) -> tuple[str, ...]:
     return (LINE_ITEM_READ_SCOPE,) if read_only else (LINE_ITEM_SCOPE,)
 
 
+def _manage_scopes(platform: Registered) -> tuple[str, ...]:
+    """``lineitem``, and to read with it the read-only scope as well where we have it."""
+    return tuple({LINE_ITEM_SCOPE, *_read_scopes(platform)})
+
+
 def _refusal(platform: Registered, answer: Response) -> UpstreamError:
     """What a refused request means, and who can do something about it."""
     status, name = answer.status, platform.name
@@ -257,6 +305,7 @@ def _refusal(platform: Registered, answer: Response) -> UpstreamError:
             platform,
             answer,
             fix="Tassel waits and goes on by itself.",
+            wait=THROTTLED_SECONDS,
         )
     if status in (401, 403):
         return _error(
@@ -274,6 +323,14 @@ def _refusal(platform: Registered, answer: Response) -> UpstreamError:
             answer,
             permanent=True,
             fix="Open Tassel once from the course, so that the LMS names its present addresses.",
+        )
+    if status < 400:  # what was sent stayed at the door
+        return _error(
+            f"upstream-{status}",
+            f"{name} sent Tassel on to another address ({status}).",
+            platform,
+            answer,
+            fix=f"Often a login or maintenance page; Tassel tries again. If it stays, the administrator of {name} should check the public address that it names for its services.",
         )
     return _error(
         f"upstream-{status}",
@@ -296,7 +353,7 @@ def _score_refusal(platform: Registered, answer: Response) -> UpstreamError:
             answer,
             fix="Tassel reads the grade again before it sends another.",
         )
-    if answer.status == 404 and not _ABOUT_PEOPLE.search(answer.text):
+    if not platform.lms.refuses_person(answer.status, answer.text):
         return _refusal(platform, answer)
     return _error(
         "ags-user-refused",
@@ -326,8 +383,10 @@ def _error(
     *,
     permanent: bool = False,
     fix: str = "",
+    wait: float | None = None,
 ) -> UpstreamError:
-    wait = answer.headers.get("Retry-After", "")
+    """``wait``: seconds until it makes sense to ask again, where the answer does not say."""
+    said = answer.headers.get("Retry-After", "")
     return UpstreamError(
         code,
         message,
@@ -335,6 +394,6 @@ def _error(
         permanent=permanent,
         fix=fix,
         status=answer.status,
-        retry_after=float(wait) if wait.isdigit() else None,
+        retry_after=float(said) if said.isdigit() else wait,
         body=answer.text,
     )

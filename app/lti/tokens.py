@@ -16,9 +16,9 @@ from sqlalchemy.exc import IntegrityError
 
 from app.db import Database
 from app.errors import UpstreamError
-from app.http import HttpClient, Response
+from app.http import HttpClient, Response, failure
 from app.lti import wire
-from app.lti.keys import ALGORITHM, KeyCache, signing_key
+from app.lti.keys import ALGORITHM, KeyCache, SigningKey, signing_key
 from app.lti.platforms import Lms
 from app.models import AccessToken
 from app.secrets import SecretBox, new_token
@@ -89,29 +89,42 @@ class Tokens:
         except IntegrityError:
             return
 
+    def ask(self, platform: Registered, scopes: Sequence[str]) -> Response:
+        """The LMS's answer to a new token request, whatever it says; nothing is kept of it."""
+        return self._request(platform, _joined(scopes), self._clock())
+
     def _fetch(self, platform: Registered, scopes: str) -> tuple[str, datetime]:
         now = self._clock()
+        answer = self._request(platform, scopes, now)
+        if answer.status >= 500 or answer.status == 429:
+            raise failure(answer)
+        if answer.status >= 400:
+            raise _refusal(platform, answer)
+        return _read(platform, answer, scopes, now)
+
+    def _request(self, platform: Registered, scopes: str, now: datetime) -> Response:
         form = {
             "grant_type": "client_credentials",
             "client_assertion_type": _JWT_BEARER,
             "client_assertion": self._assertion(platform, now),
             "scope": scopes,
         }
-        answer = self._http.request(
+        return self._http.request(
             "POST",
             platform.token_url,
             system=platform.name,
             data=form,
             headers={"Accept": "application/json"},
-            ok=lambda status: status < 500 and status != 429,
+            ok=lambda _status: True,
         )
-        if answer.status >= 400:
-            raise _refusal(platform, answer)
-        return _read(platform, answer, scopes, now)
+
+    def signing_key(self) -> SigningKey:
+        """The LTI key that signs now."""
+        return signing_key(self._db, self._box, self._keys, self._clock())
 
     def _assertion(self, platform: Registered, now: datetime) -> str:
         """``private_key_jwt`` (IMS security framework 4.1.1): unique ``jti``, one minute."""
-        key = signing_key(self._db, self._box, self._keys, now)
+        key = self.signing_key()
         claims = {
             "iss": platform.client_id,
             "sub": platform.client_id,

@@ -6,7 +6,7 @@ One unreadable row is left out and logged; an unreadable answer is an ``Upstream
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
@@ -16,6 +16,7 @@ from app.errors import UpstreamError
 from app.http import Response
 from app.lti.addresses import safe_origin
 from app.lti.roles import Role, is_test_user, role_of
+from app.lti.vocabulary import CLAIM
 
 
 @dataclass(frozen=True)
@@ -55,13 +56,15 @@ class Member:
     email: str | None
     person_sis_id: str | None
     is_test: bool
+    custom: dict[str, str] = field(default_factory=dict)
+    """The tool's custom fields for this person, when the roster was asked with ``rlid``."""
 
 
 def decoded(answer: Response) -> Any:
     """The body as JSON, numbers exact, whatever media type it came under (often ``text/html``)."""
     try:
         return json.loads(answer.content, parse_float=Decimal, parse_constant=_no_constant)
-    except ValueError:
+    except (ValueError, RecursionError):
         return answer.json()
 
 
@@ -138,7 +141,26 @@ def member(row: dict[str, Any]) -> Member | None:
         text_of(row.get("email")),
         text_of(row.get("lis_person_sourcedid")),
         is_test_user(roles),
+        _custom(row.get("message")),
     )
+
+
+def _custom(messages: Any) -> dict[str, str]:
+    """Custom fields of a member's messages (NRPS 2.0, 2.4.2.1): a list, some send the one object."""
+    listed = messages if isinstance(messages, list) else [messages]
+    found: dict[str, str] = {}
+    for message in listed:
+        if isinstance(message, dict):
+            found |= custom_values(message.get(CLAIM + "custom"))
+    return found
+
+
+def custom_values(found: Any) -> dict[str, str]:
+    """Custom fields as text. A variable that the LMS does not know stays ``$Name``: left out."""
+    if not isinstance(found, dict):
+        return {}
+    texts = {str(name): text_of(value) for name, value in found.items()}
+    return {name: text for name, text in texts.items() if text and not text.startswith("$")}
 
 
 def text_of(value: Any) -> str | None:

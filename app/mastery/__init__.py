@@ -1,1 +1,2 @@
-"""Whether it is mastered. ``rules`` decides (pure), ``frameworks`` keeps competencies."""
+"""Whether it is mastered. ``rules``, ``validity`` and ``renewal`` decide (pure), ``frameworks`` keeps
+competencies."""

@@ -14,7 +14,8 @@ from typing import Any, Literal
 from app.errors import Invalid
 
 State = Literal["met", "not_yet"]
-ReasonState = Literal["met", "below", "no_grade", "not_posted", "excused", "no_maximum"]
+ReasonState = Literal["met", "below", "no_grade", "not_posted", "excused", "no_maximum", "not_new"]
+"""``not_new`` comes from ``mastery.renewal`` alone: the grade is that of an earlier award."""
 
 
 @dataclass(frozen=True)

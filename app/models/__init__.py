@@ -11,29 +11,45 @@ from app.models.access import (
     BrowserSession,
     Grant,
     IdempotencyKey,
+    OperatorLogin,
     Permission,
+    SessionCode,
 )
 from app.models.audit import AuditEntry
-from app.models.courses import Course, CourseColumn, CourseScore, Section, Term
+from app.models.courses import (
+    CopyNotice,
+    Course,
+    CourseColumn,
+    CourseCopy,
+    CourseScore,
+    LinkHistory,
+    Section,
+    Term,
+)
 from app.models.credentials import (
     Achievement,
     AchievementVersion,
     Award,
+    BulkRevocation,
+    BulkRevocationAward,
     Credential,
     Disclosure,
     Issuer,
     IssuerKey,
     Share,
+    SpentEntry,
     StatusList,
 )
 from app.models.delivery import Attempt, Connection, Delivery, OptOut
+from app.models.erasure import ErasedEntry, Erasure, Tombstone, TombstoneKey
 from app.models.gradebook import Assessment, CollectRun, Result, ResultVersion
 from app.models.lti import (
     AccessToken,
+    AnsweredLogin,
+    ContentSelection,
     Deployment,
     Installation,
     Invitation,
-    LaunchState,
     Platform,
     ToolKey,
 )
@@ -47,13 +63,24 @@ from app.models.mastery import (
     RuleVersion,
 )
 from app.models.people import Enrolment, EnrolmentChange, Learner, Person
+from app.models.sources import (
+    ColumnSource,
+    CourseSource,
+    GradeAccess,
+    GradeConsent,
+    GradeGrant,
+    UnjoinedResult,
+)
 from app.models.system import Heartbeat, Lease, SystemFact
+from app.models.uploads import GradeUpload, GradeUploadChange
+from app.models.wallet import SpentNonce, WalletOffer
 
 __all__ = [
     "AccessToken",
     "Achievement",
     "AchievementVersion",
     "AdminLink",
+    "AnsweredLogin",
     "ApiToken",
     "Assessment",
     "Attainment",
@@ -62,12 +89,19 @@ __all__ = [
     "AuditEntry",
     "Award",
     "BrowserSession",
+    "BulkRevocation",
+    "BulkRevocationAward",
     "CollectRun",
+    "ColumnSource",
     "Competency",
     "Connection",
+    "ContentSelection",
+    "CopyNotice",
     "Course",
     "CourseColumn",
+    "CourseCopy",
     "CourseScore",
+    "CourseSource",
     "Credential",
     "Decision",
     "Delivery",
@@ -75,7 +109,14 @@ __all__ = [
     "Disclosure",
     "Enrolment",
     "EnrolmentChange",
+    "ErasedEntry",
+    "Erasure",
     "Framework",
+    "GradeAccess",
+    "GradeConsent",
+    "GradeGrant",
+    "GradeUpload",
+    "GradeUploadChange",
     "Grant",
     "Heartbeat",
     "IdempotencyKey",
@@ -83,9 +124,10 @@ __all__ = [
     "Invitation",
     "Issuer",
     "IssuerKey",
-    "LaunchState",
     "Learner",
     "Lease",
+    "LinkHistory",
+    "OperatorLogin",
     "OptOut",
     "Permission",
     "Person",
@@ -95,9 +137,16 @@ __all__ = [
     "Rule",
     "RuleVersion",
     "Section",
+    "SessionCode",
     "Share",
+    "SpentEntry",
+    "SpentNonce",
     "StatusList",
     "SystemFact",
     "Term",
+    "Tombstone",
+    "TombstoneKey",
     "ToolKey",
+    "UnjoinedResult",
+    "WalletOffer",
 ]

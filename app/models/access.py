@@ -21,6 +21,18 @@ class BrowserSession(Base):
     expires_at: Mapped[datetime] = mapped_column(index=True)
 
 
+class SessionCode(Base):
+    """A single-use way to a session for a document or tab that has no cookie: one minute."""
+
+    __tablename__ = "session_code"
+
+    code_hash: Mapped[str] = mapped_column(String(64), primary_key=True)
+    session_id: Mapped[str] = mapped_column(ForeignKey("browser_session.id", ondelete="CASCADE"))
+    path: Mapped[str] = mapped_column(String(500))
+    """The page of Tassel that opens, query included."""
+    expires_at: Mapped[datetime] = mapped_column(index=True)
+
+
 class Grant(Base):
     """What a session may do: one row per course entered, one for the operator's area.
 
@@ -56,6 +68,23 @@ class AdminLink(Base):
     role: Mapped[str] = mapped_column(String(20), default="operator")
     created_at: Mapped[datetime]
     expires_at: Mapped[datetime]
+    used_at: Mapped[datetime | None]
+
+
+class OperatorLogin(Base):
+    """One sign-in at the campus's identity provider that waits for its answer; used once."""
+
+    __tablename__ = "operator_login"
+
+    state_hash: Mapped[str] = mapped_column(String(64), primary_key=True)
+    nonce: Mapped[str] = mapped_column(String(100))
+    """What the provider's token has to repeat; it passes through the browser and opens nothing."""
+    verifier: Mapped[str] = mapped_column(String(200))
+    """PKCE code verifier (RFC 7636) under the master key."""
+    binding_hash: Mapped[str] = mapped_column(String(64))
+    """Hash of the secret in the cookie of the browser that began it."""
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime] = mapped_column(index=True)
     used_at: Mapped[datetime | None]
 
 

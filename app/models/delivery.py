@@ -45,7 +45,8 @@ class Delivery(Base):
     award_id: Mapped[str] = mapped_column(ForeignKey("award.id"))
     connection_id: Mapped[str] = mapped_column(ForeignKey("connection.id"), index=True)
     operation: Mapped[str] = mapped_column(String(20), default="create")
-    """create | revoke."""
+    """create | revoke | replace-N (tell the learner that a new credential stands in) | remind-N (that
+    the badge ends in N days)."""
     state: Mapped[str] = mapped_column(String(20), default="waiting")
     """waiting | sending | sent | held | dead | dropped (withdrawn before it was sent)."""
     code: Mapped[str | None] = mapped_column(String(60))

@@ -27,6 +27,12 @@ class Installation(Base):
     """``tool_platform.guid`` of the launches, once seen."""
     sis_authoritative: Mapped[bool] = mapped_column(default=False)
     """Equal SIS ids from authoritative installations join people into one learner."""
+    admin_role: Mapped[str | None] = mapped_column(String(20))
+    """Role in the operator's area for administrators who launch from here; empty = none (default)."""
+    lti11_key: Mapped[str | None] = mapped_column(String(300))
+    """Consumer key of LTI 1.1 that this LMS used before, if its migration claims are to count."""
+    lti11_secret: Mapped[str | None]
+    """The secret that goes with it, sealed."""
     created_at: Mapped[datetime]
 
 
@@ -56,8 +62,22 @@ class Platform(Base):
     """Last good key set."""
     jwks_fetched_at: Mapped[datetime | None]
     jwks_expires_at: Mapped[datetime | None]
+    launched_at: Mapped[datetime | None]
+    """Last verified launch (to the minute)."""
+    launch_skew: Mapped[float | None]
+    """Seconds by which that launch's ``iat`` was ahead of our clock."""
+    scopes_given: Mapped[list[str] | None]
+    """What the token answer granted at the last check; empty = not checked yet."""
+    findings: Mapped[list[dict[str, Any]] | None]
+    """Lines of the last self-test, see ``lti.selftest.Finding``."""
+    checked_at: Mapped[datetime | None]
     created_at: Mapped[datetime]
     installation: Mapped[Installation] = relationship()
+
+    @property
+    def system_name(self) -> str:
+        """The LMS's name for people."""
+        return self.installation.name
 
 
 class Deployment(Base):
@@ -71,6 +91,11 @@ class Deployment(Base):
     deployment_id: Mapped[str] = mapped_column(String(300))
     state: Mapped[str] = mapped_column(String(20), default="pending")
     """pending | active."""
+    notices_url: Mapped[str | None] = mapped_column(String(1000))
+    """Notification service named by a launch that offers notices of copied courses."""
+    notices_state: Mapped[str] = mapped_column(String(20), default="")
+    """asked (we are subscribed) | refused; empty = not asked yet."""
+    notices_tried_at: Mapped[datetime | None]
     created_at: Mapped[datetime]
     platform: Mapped[Platform] = relationship()
 
@@ -91,20 +116,43 @@ class Invitation(Base):
     """The registration that it led to."""
 
 
-class LaunchState(Base):
-    """One login initiation waiting for its launch; used once."""
+class AnsweredLogin(Base):
+    """A login whose launch came and proved everything: its state serves no second time.
 
-    __tablename__ = "launch_state"
+    What waits for a launch stands in the state itself, sealed (``lti.state``).
+    """
+
+    __tablename__ = "answered_login"
 
     state_hash: Mapped[str] = mapped_column(String(64), primary_key=True)
-    nonce: Mapped[str] = mapped_column(String(100))
     platform_id: Mapped[str] = mapped_column(ForeignKey("platform.id"))
-    target: Mapped[str] = mapped_column(String(1000))
-    """``target_link_uri`` of the login, already checked to be ours."""
-    binding_hash: Mapped[str] = mapped_column(String(64))
-    """Hash of the secret that the browser has to show again."""
-    storage: Mapped[str] = mapped_column(String(20), default="cookie")
-    """How the browser keeps the secret: cookie | platform | session."""
+    storage: Mapped[str] = mapped_column(String(20))
+    """How the browser showed the secret of the login: cookie | platform | session."""
+    answered_at: Mapped[datetime]
+    expires_at: Mapped[datetime] = mapped_column(index=True)
+    """When the state is too old to be sent again, and the row has no use any more."""
+
+
+class ContentSelection(Base):
+    """A place in an LMS course that waits for what somebody chooses (Deep Linking 2.0); used once.
+
+    What the LMS asked for stays here; the form that chooses carries only this row's id.
+    """
+
+    __tablename__ = "content_selection"
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True, default=new_id)
+    course_id: Mapped[str] = mapped_column(ForeignKey("course.id"))
+    person_id: Mapped[str] = mapped_column(ForeignKey("person.id"))
+    """Only this person may answer."""
+    return_url: Mapped[str]
+    data: Mapped[str | None]
+    """Opaque to us, echoed in the answer."""
+    accepts: Mapped[list[str]]
+    """``accept_types``."""
+    targets: Mapped[list[str]]
+    """``accept_presentation_document_targets``."""
+    multiple: Mapped[bool]
     created_at: Mapped[datetime]
     expires_at: Mapped[datetime] = mapped_column(index=True)
     used_at: Mapped[datetime | None]
@@ -125,16 +173,17 @@ class AccessToken(Base):
 
 
 class ToolKey(Base):
-    """Our own LTI signing keys (RSA). Retired ones stay in the key set during the overlap."""
+    """Our own LTI signing keys (RSA), published before they sign and for a time after."""
 
     __tablename__ = "tool_key"
 
     id: Mapped[str] = mapped_column(String(36), primary_key=True, default=new_id)
     kid: Mapped[str] = mapped_column(String(100), unique=True)
     sealed: Mapped[str]
-    """PKCS 8 PEM under the master key."""
+    """PKCS 8 PEM under the master key; empty once it does not sign any more."""
     public_jwk: Mapped[dict[str, Any]]
     state: Mapped[str] = mapped_column(String(20), default="active")
-    """active | retired."""
+    """next (published, signs from ``signs_from`` on) | active | retired (still listed) | dropped."""
+    signs_from: Mapped[datetime]
     created_at: Mapped[datetime]
     retired_at: Mapped[datetime | None]

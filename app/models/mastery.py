@@ -99,7 +99,7 @@ class Attainment(Base):
     """A learner has shown a competency by a rule; never deleted by a regrade."""
 
     __tablename__ = "attainment"
-    __table_args__ = (UniqueConstraint("learner_id", "competency_id", "rule_id"),)
+    __table_args__ = (UniqueConstraint("learner_id", "competency_id", "rule_id", "award_id"),)
 
     id: Mapped[str] = mapped_column(String(36), primary_key=True, default=new_id)
     learner_id: Mapped[str] = mapped_column(ForeignKey("learner.id"))

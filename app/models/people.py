@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, String, UniqueConstraint
+from sqlalchemy import ForeignKey, Index, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.db import Base, BigId, new_id
@@ -27,7 +27,11 @@ class Person(Base):
     """One LTI user: installation plus ``sub``. Never matched by e-mail."""
 
     __tablename__ = "person"
-    __table_args__ = (UniqueConstraint("installation_id", "sub"),)
+    __table_args__ = (
+        UniqueConstraint("installation_id", "sub"),
+        Index("ix_person_installation_lms_user", "installation_id", "lms_user_id"),
+        Index("ix_person_installation_lti11_user", "installation_id", "lti11_user_id"),
+    )
 
     id: Mapped[str] = mapped_column(String(36), primary_key=True, default=new_id)
     installation_id: Mapped[str] = mapped_column(ForeignKey("installation.id"))
@@ -40,6 +44,10 @@ class Person(Base):
     locale: Mapped[str | None] = mapped_column(String(40))
     sis_id: Mapped[str | None] = mapped_column(String(200))
     """``lis.person_sourcedid`` or ``lis_person_sourcedid``: the student number."""
+    lms_user_id: Mapped[str | None] = mapped_column(String(300))
+    """The LMS's own id of the user, by which its interfaces outside LTI name people."""
+    lti11_user_id: Mapped[str | None] = mapped_column(String(300))
+    """The ``user_id`` of LTI 1.1, from migration claims whose signature was right."""
     is_test: Mapped[bool] = mapped_column(default=False)
     """Student View and preview users: launch, never earn, never synced."""
     created_at: Mapped[datetime]
@@ -68,6 +76,8 @@ class Enrolment(Base):
     """Something that rules read has changed: to be decided again."""
     launched_at: Mapped[datetime | None]
     """Last launch; empty for those who never came."""
+    launch_fingerprint: Mapped[str | None] = mapped_column(String(64))
+    """Hash of what the last launch said; an equal launch changes nothing but ``launched_at``."""
     roster_seen_at: Mapped[datetime | None]
     person: Mapped[Person] = relationship()
 

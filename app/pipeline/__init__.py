@@ -6,6 +6,7 @@
     decide.decide       rules over the changed learners: decisions with reasons, awards
     award.run           awards become signed credentials, with their deliveries in one transaction
     deliver.run         deliveries go to the course, the SIS and the learner's mailbox
+    supersede.supersede another credential takes the place of one, the award and its date stay
     revoke.revoke       and back again
 
 Each step is idempotent through a unique constraint, so running it again is always the safe repair.

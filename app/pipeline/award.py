@@ -10,27 +10,29 @@ from __future__ import annotations
 import uuid
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 import structlog
-from sqlalchemy import and_, or_, select, update
+from sqlalchemy import ColumnElement, and_, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from app.credentials import issuers, issuing
+from app.credentials.keys import KeyKind
 from app.db import insert_new
-from app.errors import Invalid
+from app.errors import AppError, Invalid
 from app.models import (
     Achievement,
     AchievementVersion,
     Award,
     Credential,
     Issuer,
+    IssuerKey,
     Person,
     StatusList,
     SystemFact,
 )
-from app.pipeline import outbox
+from app.pipeline import keepers, lists, outbox, shown
 from app.pipeline.campus import Batch, Campus
 
 log = structlog.get_logger()
@@ -43,13 +45,14 @@ UNUSABLE = timedelta(hours=6)
 def claim(campus: Campus, limit: int = 500) -> list[Batch]:
     """Take awards to be signed: those waiting, and those whose missing e-mail has arrived.
 
-    Reserves their status entries. Awards without an e-mail move to "needs_recipient".
+    Reserves their status entries. Awards without an e-mail move to "needs_recipient", unless they
+    are made out to a wallet.
     """
     now = campus.clock()
     groups: dict[str, list[Award]] = defaultdict(list)
     with campus.db.transaction() as session:
         for award, issuer_id, email in _due(session, now, limit):
-            if not email:
+            if not email and not award.in_wallet:
                 award.state, award.lease_until = "needs_recipient", None
                 continue
             award.state, award.lease_until = "waiting", now + LEASE
@@ -75,7 +78,7 @@ def _due(session: Session, now: datetime, limit: int) -> list[tuple[Award, str, 
         .where(
             or_(
                 Award.state == "waiting",
-                and_(Award.state == "needs_recipient", Person.email.like("%_@_%")),
+                and_(Award.state == "needs_recipient", _recipient_known()),
             ),
             or_(Award.lease_until.is_(None), Award.lease_until < now),
         )
@@ -84,6 +87,11 @@ def _due(session: Session, now: datetime, limit: int) -> list[tuple[Award, str, 
         .with_for_update(of=Award, skip_locked=True)
     )
     return [(row[0], row[1], row[2]) for row in session.execute(query)]
+
+
+def _recipient_known() -> ColumnElement[bool]:
+    """An address of the person, or a wallet that the badge went to."""
+    return or_(Person.email.like("%_@_%"), Award.subject_id.like("did:%"))
 
 
 def reap(campus: Campus) -> int:
@@ -116,34 +124,115 @@ class _Work:
     issuer: Issuer
     list_number: int
     email: str
+    number: int
+    """Of the credential: 1, or one more than the last when that one has to be replaced."""
+    shown: issuing.Shown | None
+
+    @property
+    def keys(self) -> tuple[str, bool]:
+        """Which keys seal it: whose, and whether it is for a wallet."""
+        return self.issuer.id, self.award.in_wallet
 
 
 def run(campus: Campus, ids: Sequence[str]) -> None:
-    """Sign the awards ``ids`` and queue their deliveries. Safe to repeat at any point."""
-    with campus.db.reading() as session:
-        work = _load(session, ids)
-        keys = {w.issuer.id: issuing.signers(session, campus.box, w.issuer.id) for w in work}
+    """Sign the awards ``ids`` and queue their deliveries. Safe to repeat at any point.
+
+    Raises AppError when a key does not sign: what was signed before that is kept, and the rest
+    waits until its lease has passed.
+    """
     now = campus.clock()
-    sealed: dict[str, dict[str, object]] = {}
-    unusable: list[str] = []
+    with campus.db.reading() as session:
+        work = _load(session, ids, campus.settings.public_url)
+        chosen = {keys: _keys(session, *keys, now) for keys in {w.keys for w in work}}
+    done = _Done()
+    failure: AppError | None = None
+    try:
+        _sign(campus, work, chosen, now, done)
+    except AppError as error:
+        failure = error
+    _settle(campus, done, chosen, now)
+    if failure is not None:
+        keepers.note(campus, {key.id for pair in chosen.values() for key in pair}, failure)
+        raise failure
+
+
+@dataclass
+class _Done:
+    """What one run has brought about so far."""
+
+    sealed: dict[str, dict[str, object]] = field(default_factory=dict)
+    unusable: list[str] = field(default_factory=list)
+
+
+_Chosen = dict[tuple[str, bool], tuple[IssuerKey, IssuerKey]]
+"""Issuer and whether it is for a wallet -> the rows of the two keys that seal such a badge."""
+
+
+def _keys(
+    session: Session, issuer_id: str, in_wallet: bool, now: datetime
+) -> tuple[IssuerKey, IssuerKey]:
+    """Wallets read tokens with ES256, as the issuer's metadata tells them."""
+    token = KeyKind.P256 if in_wallet else KeyKind.RSA_2048
+    return (
+        issuers.key_row(session, issuer_id, KeyKind.ED25519, now),
+        issuers.key_row(session, issuer_id, token, now),
+    )
+
+
+def _sign(
+    campus: Campus,
+    work: Sequence[_Work],
+    chosen: _Chosen,
+    now: datetime,
+    done: _Done,
+) -> None:
+    """Seal each award; one whose recipient's address cannot be signed is put aside."""
+    ring = campus.keyring
+    keys = {i: issuing.Signers(ring.signer(a), ring.signer(b)) for i, (a, b) in chosen.items()}
+    first = {str(w.award.status_list_id) for w in work}
+    lists.publish(campus, sorted(first))
     for item in work:
         try:
-            sealed[item.award.id] = _seal(campus, item, keys[item.issuer.id], now)
+            done.sealed[item.award.id] = _seal(campus, item, keys[item.keys], now)
         except Invalid as error:
             log.warning("award-not-signable", award=item.award.id, code=error.code)
-            unusable.append(item.award.id)
+            done.unusable.append(item.award.id)
+
+
+def _settle(campus: Campus, done: _Done, chosen: _Chosen, now: datetime) -> None:
+    """Keep what was sealed, unless one of its keys has been given up meanwhile."""
+    ids = {key.id for pair in chosen.values() for key in pair}
     with campus.db.transaction() as session:
-        _keep(campus, session, sealed, now)
+        held = select(IssuerKey).where(IssuerKey.id.in_(ids)).with_for_update(read=True)
+        lost = {k.fragment for k in session.scalars(held) if k.state == "compromised"}
+        usable = {
+            award_id: row
+            for award_id, row in done.sealed.items()
+            if not lost & {row["embedded_key"], row["token_key"]}
+        }
+        _keep(campus, session, usable, now)
         session.execute(
             update(Award)
-            .where(Award.id.in_(unusable), Award.state == "waiting")
+            .where(Award.id.in_(done.sealed.keys() - usable.keys()), Award.state == "waiting")
+            .values(lease_until=None)
+        )
+        session.execute(
+            update(Award)
+            .where(Award.id.in_(done.unusable), Award.state == "waiting")
             .values(state="needs_recipient", lease_until=now + UNUSABLE)
         )
+        if usable:
+            keepers.clear(session, ids)
 
 
-def _load(session: Session, ids: Sequence[str]) -> list[_Work]:
+def _load(session: Session, ids: Sequence[str], public_url: str) -> list[_Work]:
+    last = (
+        select(func.coalesce(func.max(Credential.number), 0))
+        .where(Credential.award_id == Award.id)
+        .scalar_subquery()
+    )
     query = (
-        select(Award, AchievementVersion, Issuer, StatusList.number, Person.email)
+        select(Award, AchievementVersion, Issuer, StatusList.number, Person.email, last)
         .join(
             AchievementVersion,
             and_(
@@ -155,35 +244,49 @@ def _load(session: Session, ids: Sequence[str]) -> list[_Work]:
         .join(Issuer, Issuer.id == Achievement.issuer_id)
         .join(StatusList, StatusList.id == Award.status_list_id)
         .join(Person, Person.id == Award.person_id)
-        .where(Award.id.in_(ids), Award.state == "waiting", Person.email.is_not(None))
+        .where(
+            Award.id.in_(ids),
+            Award.state == "waiting",
+            or_(Person.email.is_not(None), Award.subject_id.like("did:%")),
+        )
     )
+    rows = session.execute(query).all()
+    told = shown.of(session, [(row[0], row[1]) for row in rows], public_url)
     return [
-        _Work(award, version, issuer, number, email or "")
-        for award, version, issuer, number, email in session.execute(query)
+        _Work(award, version, issuer, list_number, email or "", before + 1, told.get(award.id))
+        for award, version, issuer, list_number, email, before in rows
     ]
 
 
+def credential_id(award_id: str, number: int) -> str:
+    """The uuid of an award's credential: it follows from the award, so a repetition names the same."""
+    return str(uuid.uuid5(uuid.UUID(award_id), f"credential-{number}"))
+
+
 def _seal(campus: Campus, item: _Work, keys: issuing.Signers, now: datetime) -> dict[str, object]:
-    """The row of the signed credential; its id follows from the award's."""
-    credential_id = str(uuid.uuid5(uuid.UUID(item.award.id), "credential-1"))
+    """The row of the signed credential."""
+    made = credential_id(item.award.id, item.number)
     facts = issuing.compose(
-        credential_id=credential_id,
+        credential_id=made,
         award=item.award,
         version=item.version,
         issuer=item.issuer,
         list_number=item.list_number,
         email=item.email,
         public_url=campus.settings.public_url,
+        shown=item.shown,
     )
     sealed = issuing.seal(facts, keys, now, fast=item.version.fast)
     return {
-        "id": credential_id,
+        "id": made,
         "award_id": item.award.id,
-        "number": 1,
+        "number": item.number,
         "document": sealed.document,
         "sha256": sealed.sha256,
         "jwt": sealed.jwt,
         "contexts": sealed.contexts,
+        "embedded_key": sealed.embedded_key,
+        "token_key": sealed.token_key,
         "issued_at": now,
     }
 
@@ -201,18 +304,13 @@ def _keep(
     if not issued:
         return
     _record_public_url(session, campus.settings.public_url, now)
-    _first_lists(campus, session, {str(a.status_list_id) for a in issued}, now)
-    outbox.queue(session, issued, now)
+    outbox.queue(session, [a for a in issued if sealed[a.id]["number"] == 1], now)
+    replaced = {a.id: f"replace-{sealed[a.id]['number']}" for a in issued}
+    again = [a for a in issued if sealed[a.id]["number"] != 1]
+    outbox.queue_mails(session, replaced, again, now)
 
 
 def _record_public_url(session: Session, public_url: str, now: datetime) -> None:
     """From the first credential on the address is part of what verifiers rely on."""
     if session.get(SystemFact, "public_url") is None:
         session.add(SystemFact(key="public_url", value=public_url, at=now))
-
-
-def _first_lists(campus: Campus, session: Session, ids: set[str], now: datetime) -> None:
-    """A credential never goes out before its status list can be fetched."""
-    query = select(StatusList).where(StatusList.id.in_(ids), StatusList.signed.is_(None))
-    for status_list in session.scalars(query.with_for_update()):
-        issuers.sign_status_list(session, campus.box, campus.settings.public_url, status_list, now)

@@ -6,18 +6,21 @@ freely; what is published is frozen, and the next change begins a new draft besi
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
 from app import audit
-from app.credentials import bake, designs, issuers
+from app.credentials import designs
+from app.credentials.details import Details
+from app.credentials.drawing import Drawing
 from app.credentials.files import UPLOAD
 from app.db import new_id
 from app.errors import Conflict, Invalid, NotFound
+from app.mastery.renewal import Terms
 from app.mastery.rules import RuleDefinition
 from app.models import (
     Achievement,
@@ -25,14 +28,15 @@ from app.models import (
     Assessment,
     Award,
     Competency,
+    Decision,
     Framework,
     Rule,
     RuleVersion,
 )
-from app.pipeline import collect
+from app.pipeline import collect, issuer_keys, outbox
 from app.pipeline.campus import Campus
 from app.pipeline.decide import mark_stale
-from app.pipeline.freeze import freeze
+from app.pipeline.freeze import freeze, suggested_alt
 
 REGRADE = ("keep", "review", "revoke")
 LIMITS = {"name": 200, "description": 2000, "criteria": 4000, "image_alt": 300}
@@ -52,6 +56,10 @@ class BadgeEdit:
     regrade: str
     course_column: bool
     definition: RuleDefinition
+    details: Details = field(default_factory=Details)
+    terms: Terms = field(default_factory=Terms)
+    """How long it is valid and how it is renewed."""
+    drawing: Drawing = field(default_factory=Drawing)
 
 
 @dataclass(frozen=True)
@@ -74,14 +82,11 @@ def create(
         raise Invalid(
             "badge-name", "Give the badge a name.", fields={"name": "3 to 200 characters"}
         )
+    issuer_id = issuer_keys.default_issuer(campus)
     now = campus.clock()
-    settings = campus.settings
     with campus.db.transaction() as session:
-        issuer = issuers.ensure_default(
-            session, settings.public_url, settings.campus_name, campus.box, now
-        )
         achievement = Achievement(
-            id=new_id(), issuer_id=issuer.id, course_id=course_id, created_at=now
+            id=new_id(), issuer_id=issuer_id, course_id=course_id, created_at=now
         )
         session.add(achievement)
         session.flush()
@@ -137,13 +142,12 @@ def save(
     person_id: str | None = None,
 ) -> None:
     """Keep a draft. Raises Invalid with a message per field; nothing is kept then."""
-    image = bake.clean_png(edit.image) if edit.image else None
     now = campus.clock()
     with campus.db.transaction() as session:
         present = draft(session, course_id, achievement_id, to_change=True)
-        _check(edit, image or present.version.image)
+        _check(edit, edit.image or present.version.image)
         _check_ids(session, course_id, edit.definition)
-        _save_wording(session, present, edit, image, now)
+        _save_wording(session, present, edit, edit.image, now)
         _save_rule(session, present, edit.definition, person_id, now)
         present.achievement.regrade = edit.regrade
         present.achievement.course_column = edit.course_column
@@ -174,6 +178,8 @@ def _check(edit: BadgeEdit, image: bytes | None) -> None:
     fields |= {name: message for name, (good, message) in rules.items() if not good}
     if fields:
         raise Invalid("badge-fields", "Some fields need a look.", fields=fields)
+    edit.details.check()
+    edit.drawing.check()
 
 
 def _check_ids(session: Session, course_id: str, definition: RuleDefinition) -> None:
@@ -209,11 +215,17 @@ def _save_wording(
         "design": edit.design,
         "palette": edit.palette,
         "image": image or present.version.image,
-        "image_alt": _words(edit.image_alt),
+        "image_alt": _alt(present.version, edit),
+        "drawing": edit.drawing.to_json(),
+        "details": replace(edit.details, results=()).to_json(),
+        **edit.terms.columns(),
     }
     target = present.version
     values["criteria_made"] = target.criteria_made and values["criteria"] == target.criteria
     if target.published_at is not None:
+        published = Details.from_json(target.details)
+        kept = replace(edit.details, results=published.results if edit.details.marks else ())
+        values["details"] = kept.to_json()
         if all(getattr(target, name) == value for name, value in values.items()):
             return
         target = AchievementVersion(
@@ -225,6 +237,17 @@ def _save_wording(
         session.add(target)
     for name, value in values.items():
         setattr(target, name, value)
+
+
+def _alt(version: AchievementVersion, edit: BadgeEdit) -> str:
+    """The picture in words: what its author wrote. What was made is made anew for another picture."""
+    made = suggested_alt(version)
+    written = _words(edit.image_alt)
+    if written not in ("", made):
+        return written
+    present = (version.design, version.drawing, Details.from_json(version.details).language)
+    same = present == (edit.design, edit.drawing.to_json(), edit.details.language)
+    return version.image_alt if same and version.image_alt in ("", made) else ""
 
 
 def _save_rule(
@@ -268,6 +291,8 @@ def publish(campus: Campus, course_id: str, achievement_id: str, actor: str) -> 
         present.rule.state = present.achievement.state = "published"
         present.rule.published_version = present.rule_version.number
         present.rule_version.published_at = present.rule_version.published_at or now
+        if present.achievement.course_column:
+            outbox.column_again(session, course_id, achievement_id, now)
         mark_stale(session, course_id)
         detail = {"rule": present.rule.id, "version": present.rule_version.number}
         audit.record(
@@ -306,18 +331,33 @@ def remove_draft(campus: Campus, course_id: str, achievement_id: str, actor: str
     now = campus.clock()
     with campus.db.transaction() as session:
         present = draft(session, course_id, achievement_id, to_change=True)
-        awards = session.scalar(
-            select(func.count()).select_from(Award).where(Award.achievement_id == achievement_id)
-        )
-        if present.achievement.state != "draft" or awards:
+        draft_only = present.achievement.state == "draft"
+        if not draft_only or not delete_unearned(session, course_id, achievement_id):
             raise Conflict(
                 "badge-published", "A published badge is not deleted.", fix="Stop it instead."
             )
-        rule_id = present.rule.id
-        session.execute(delete(RuleVersion).where(RuleVersion.rule_id == rule_id))
-        session.execute(delete(Rule).where(Rule.id == rule_id))
-        session.execute(
-            delete(AchievementVersion).where(AchievementVersion.achievement_id == achievement_id)
-        )
-        session.execute(delete(Achievement).where(Achievement.id == achievement_id))
         audit.record(session, actor, "badge.removed", f"achievement:{achievement_id}", {}, now)
+
+
+def delete_unearned(session: Session, course_id: str, achievement_id: str) -> bool:
+    """Delete a badge unless somebody was awarded it; False when it stays. Gone already is fine."""
+    try:
+        rule_id = draft(session, course_id, achievement_id, to_change=True).rule.id
+    except NotFound:
+        return True
+    awards = select(func.count()).select_from(Award).where(Award.achievement_id == achievement_id)
+    if session.scalar(awards):
+        return False
+    session.execute(
+        update(Achievement)
+        .where(Achievement.continues_id == achievement_id)
+        .values(continues_id=None)
+    )
+    session.execute(delete(Decision).where(Decision.rule_id == rule_id))
+    session.execute(delete(RuleVersion).where(RuleVersion.rule_id == rule_id))
+    session.execute(delete(Rule).where(Rule.id == rule_id))
+    session.execute(
+        delete(AchievementVersion).where(AchievementVersion.achievement_id == achievement_id)
+    )
+    session.execute(delete(Achievement).where(Achievement.id == achievement_id))
+    return True

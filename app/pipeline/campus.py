@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 
+from app.credentials.keyring import Keyring
+from app.credentials.vault import keyring_of
 from app.db import Database
+from app.gradebook.grants import Grants
 from app.gradebook.port import GradeSource
 from app.http import HttpClient
 from app.lti.services import LtiServices
@@ -25,6 +29,12 @@ class Campus:
     clock: Callable[[], datetime]
     lti: LtiServices
     sources: Mapping[str, GradeSource]
+    grants: Grants
+
+    @cached_property
+    def keyring(self) -> Keyring:
+        """The signing keys of the issuers, wherever they are kept."""
+        return keyring_of(self.settings, self.box, self.http)
 
 
 @dataclass(frozen=True)

@@ -1,62 +1,78 @@
 """COLLECT: read a course's roster and grades, keep what changed, decide those whom it concerns.
 
 A run is a row: the schedule, a button or a publication asks for one, a worker carries it out, the
-page shows its progress. The network is used between transactions only; every column is kept as
-soon as it is read, so a failure half-way loses nothing.
+page shows its progress. A source that fails never stops another one; one that asks to wait puts the
+run off, and it goes on where it stopped (see ``reading``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime, timedelta
+from typing import Any
 
 import structlog
-from sqlalchemy import select, update
+from sqlalchemy import or_, select, update
 from sqlalchemy.orm import Session
 
 from app.db import new_id
-from app.errors import AppError, NotFound
-from app.gradebook import store
-from app.gradebook.port import CourseRef, GradeSource, SourceColumn
-from app.models import (
-    CollectRun,
-    Course,
-    Deployment,
-    Enrolment,
-    EnrolmentChange,
-    Learner,
-    Person,
-    Platform,
-)
+from app.errors import AppError, NotFound, UpstreamError
+from app.gradebook.columns import Ranks
+from app.gradebook.port import GradeSource, Page
+from app.models import CollectRun, Course, CourseSource, Deployment, Platform
+from app.pipeline import reading
 from app.pipeline.campus import Batch, Campus
-from app.pipeline.decide import decide_course, mark_stale
+from app.pipeline.decide import decide_course
+from app.pipeline.notices import keep_subscribed
 from app.pipeline.roster import sync_roster
+from app.pipeline.token_sources import attach_site
 
 log = structlog.get_logger()
 LEASE = timedelta(minutes=15)
 MAX_ATTEMPTS = 20
 """Workers that may die over one reading before it is given up (the next one is due anyway)."""
 RUNNING = ("waiting", "running")
+CONCLUDED = "course-concluded"
+"""Code of an error that means: the LMS has closed the course."""
+REFUSALS = ("lti-not-allowed", "lti-gone", reading.LOST)
+"""Codes of errors that a course closed to us gives; when nothing else has come for CLOSED_AFTER, it is."""
+CLOSED_AFTER = timedelta(days=7)
+MAX_DELAYS = 60
+SHORTEST, LONGEST = timedelta(seconds=5), timedelta(minutes=30)
+"""Bounds of how long a source may put a run off."""
 
 
-def request(campus: Campus, course_id: str, trigger: str) -> str:
-    """Ask for a reading; returns the id of the run, which may be one that is under way."""
+def request(campus: Campus, course_id: str, trigger: str, *, whole: bool = False) -> str:
+    """Ask for a reading; returns the id of the run, which may be one that is under way.
+
+    ``whole``: from the beginning, whatever was read before. A closed course is opened again: that
+    somebody asks is reason enough to look.
+    """
     with campus.db.transaction() as session:
         course = session.scalar(select(Course).where(Course.id == course_id).with_for_update())
         if course is None:
             raise NotFound("course-unknown", "There is no such course.")
-        return _request(session, course, trigger, campus.clock())
+        if course.state == "concluded":
+            course.state, course.next_collect_at = "active", campus.clock()
+        return request_in(session, course, trigger, campus.clock(), whole=whole)
 
 
-def _request(session: Session, course: Course, trigger: str, now: datetime) -> str:
-    """A publication needs a run that begins after it, so a running one is not enough then."""
+def request_in(
+    session: Session, course: Course, trigger: str, now: datetime, *, whole: bool = False
+) -> str:
+    """The same inside the caller's transaction.
+
+    A publication needs a run that begins after it, so a running one is not enough then.
+    """
     states = ("waiting",) if trigger == "publish" else RUNNING
     present = session.scalar(
-        select(CollectRun.id).where(CollectRun.course_id == course.id, CollectRun.state.in_(states))
+        select(CollectRun).where(CollectRun.course_id == course.id, CollectRun.state.in_(states))
     )
-    if present is not None:
-        return present
-    run = CollectRun(id=new_id(), course_id=course.id, trigger=trigger, created_at=now)
+    if present is not None and (present.state == "waiting" or not whole):
+        present.whole = present.whole or whole
+        return present.id
+    run = CollectRun(id=new_id(), course_id=course.id, trigger=trigger, whole=whole, created_at=now)
     session.add(run)
     session.flush()
     return run.id
@@ -82,7 +98,7 @@ def schedule(campus: Campus, limit: int = 100) -> int:
         due = list(session.scalars(query))
         for course in due:
             course.next_collect_at = now + timedelta(minutes=campus.settings.collect_minutes)
-            _request(session, course, "schedule", now)
+            request_in(session, course, "schedule", now)
         return len(due)
 
 
@@ -96,7 +112,11 @@ def claim(campus: Campus, limit: int = 50) -> list[Batch]:
             select(CollectRun, Deployment.platform_id)
             .join(Course, Course.id == CollectRun.course_id)
             .join(Deployment, Deployment.id == Course.deployment_id)
-            .where(CollectRun.state == "waiting", CollectRun.course_id.not_in(busy))
+            .where(
+                CollectRun.state == "waiting",
+                CollectRun.course_id.not_in(busy),
+                or_(CollectRun.next_at.is_(None), CollectRun.next_at <= now),
+            )
             .order_by(CollectRun.created_at)
             .limit(limit)
             .with_for_update(of=CollectRun, skip_locked=True)
@@ -159,161 +179,161 @@ def run(campus: Campus, ids: Sequence[str]) -> None:
     for run_id in ids:
         with campus.db.reading() as session:
             row = session.get(CollectRun, run_id)
-            course_id = row.course_id if row and row.state == "running" else None
-        if course_id is None:
+            going = row if row and row.state == "running" else None
+        if going is None:
             continue
+        keep_subscribed(campus, going.course_id)
         try:
-            _read_course(campus, run_id, course_id)
+            failures = _read_course(campus, going)
         except AppError as error:
-            log.warning("collect-failed", course=course_id, code=error.code)
-            _finish(campus, run_id, course_id, error)
-        else:
-            _finish(campus, run_id, course_id, None)
+            failures = [error]
+        for failure in failures:
+            log.warning("collect-failed", course=going.course_id, code=failure.code)
+        _finish(campus, going, failures)
 
 
-def _read_course(campus: Campus, run_id: str, course_id: str) -> None:
+def _read_course(campus: Campus, run: CollectRun) -> list[AppError]:
+    """Roster, columns of every source, then their grades; returns what went wrong on the way."""
+    course_id, failures = run.course_id, list[AppError]()
+    attach_site(campus, course_id)
     with campus.db.reading() as session:
-        course = course_ref(session, course_id)
-    if course.services.get("memberships"):
+        course = reading.course_ref(session, course_id)
+        done = _done_already(session, run)
+        kept = _holding(session, course_id)
+    # A run that was put off before it came to a source was put off by the roster.
+    if course.services.get("memberships") and (not run.delays or run.source is None):
         sync_roster(campus, course_id)
-    sources = [source for source in campus.sources.values() if source.serves(course)]
-    columns = {source.key: _columns(campus, source, course) for source in sources}
-    _progress(campus, run_id, total=sum(len(found) for found in columns.values()))
-    for source in sources:
-        for column, assessment_id in columns[source.key]:
-            changed = _read_column(campus, source, course, column, assessment_id)
-            _progress(campus, run_id, done=1, changed=changed)
-    _progress(campus, run_id, awarded=decide_course(campus, course_id))
-
-
-def course_ref(session: Session, course_id: str) -> CourseRef:
-    """What grade sources may know of a course."""
-    course = session.get_one(Course, course_id)
-    platform_id = session.scalars(
-        select(Platform.id)
-        .join(Deployment, Deployment.platform_id == Platform.id)
-        .where(Deployment.id == course.deployment_id)
-    ).one()
-    return CourseRef(course.id, platform_id, course.context_id, dict(course.services))
-
-
-def _columns(
-    campus: Campus, source: GradeSource, course: CourseRef
-) -> list[tuple[SourceColumn, str]]:
-    """List a source's columns, leave ours out, keep the rest."""
-    found = source.columns(course)
+    serving = [source for source in campus.sources.values() if source.serves(course)]
+    ranks = _ranks(campus, serving, kept)
+    begun = []
+    for source in sorted(serving, key=lambda one: one.rank):
+        if source.key not in done:
+            # A reading that was put off goes on; one that never began is still to be whole.
+            whole = run.whole and not (run.delays and run.source == source.key)
+            with _caught(campus, course_id, source, failures):
+                begun.append(reading.begin(campus, source, course, ranks, whole=whole))
+    for one in begun:
+        with _caught(campus, course_id, one.source, failures):
+            if reading.carry_out(campus, one, _toucher(campus, run.id)):
+                _close(campus, course_id)
+    awarded = decide_course(campus, course_id)
     with campus.db.transaction() as session:
-        own = store.own_urls(session, course.course_id)
-        real = [column for column in found if not store.is_own(column, own)]
-        ids = store.store_columns(session, course.course_id, source.key, real, campus.clock())
-    return [(column, ids[column.external_id]) for column in real]
+        _progress(session, campus, run.id, {CollectRun.awarded: CollectRun.awarded + awarded})
+    return failures
 
 
-def _read_column(
-    campus: Campus,
-    source: GradeSource,
-    course: CourseRef,
-    column: SourceColumn,
-    assessment_id: str,
-) -> int:
-    """Read one column completely, then keep its differences; returns how many results changed."""
-    scores = list(source.scores(course, column))
-    now = campus.clock()
-
-    def keep(session: Session) -> int:
-        people = _people(session, course.course_id)
-        unknown = {score.user for score in scores} - people.keys()
-        people |= _admit(session, course.course_id, unknown, now)
-        stored = store.store_scores(session, assessment_id, source.key, scores, people, now)
-        mark_stale(session, course.course_id, sorted(stored.changed))
-        return len(stored.changed)
-
-    # A first launch at the same moment may bring the same person in.
-    return campus.db.settle(keep)
+@contextmanager
+def _caught(
+    campus: Campus, course_id: str, source: GradeSource, failures: list[AppError]
+) -> Iterator[None]:
+    """A source that fails is noted and does not stop the others."""
+    try:
+        yield
+    except AppError as error:
+        failures.append(error)
+        if not _asks_to_wait(error):
+            reading.note_problem(campus, course_id, source.key, error)
 
 
-def _people(session: Session, course_id: str) -> dict[str, str]:
-    query = (
-        select(Person.sub, Person.id)
-        .join(Enrolment, Enrolment.person_id == Person.id)
-        .where(Enrolment.course_id == course_id)
+def _close(campus: Campus, course_id: str) -> None:
+    """The LMS has closed the course: it keeps its awards and is read again only when asked."""
+    with campus.db.transaction() as session:
+        course = session.get_one(Course, course_id)
+        course.state, course.next_collect_at = "concluded", None
+
+
+def _asks_to_wait(error: AppError) -> bool:
+    if not isinstance(error, UpstreamError) or error.permanent:
+        return False
+    return error.retry_after is not None or error.code == "lti-throttled"
+
+
+def _done_already(session: Session, run: CollectRun) -> frozenset[str]:
+    """Sources that this run, which was put off, has read to the end before."""
+    if not run.delays or run.started_at is None:
+        return frozenset()
+    query = select(CourseSource.source).where(
+        CourseSource.course_id == run.course_id, CourseSource.read_at >= run.started_at
     )
-    return dict(session.execute(query).all())
+    return frozenset(session.scalars(query))
 
 
-def _admit(session: Session, course_id: str, subs: Iterable[str], now: datetime) -> dict[str, str]:
-    """People who have a grade but stand on no roster that we may read: kept as learners.
-
-    Only learners have results (AGS 2.0, 3.3), and a grade must not be lost because the roster
-    service was not granted.
-    """
-    wanted = sorted(subs)
-    if not wanted:
-        return {}
-    course = session.get_one(Course, course_id)
-    installation_id = session.scalars(
-        select(Platform.installation_id)
-        .join(Deployment, Deployment.platform_id == Platform.id)
-        .where(Deployment.id == course.deployment_id)
-    ).one()
-    query = select(Person).where(Person.installation_id == installation_id, Person.sub.in_(wanted))
-    known = {person.sub: person for person in session.scalars(query)}
-    for sub in wanted:
-        person = known.get(sub) or _stranger(session, installation_id, sub, now)
-        known[sub] = person
-        enrolment = Enrolment(id=new_id(), course_id=course_id, person_id=person.id, role="learner")
-        session.add(enrolment)
-        session.flush()
-        session.add(
-            EnrolmentChange(
-                enrolment_id=enrolment.id, at=now, role="learner", state="active", source="grades"
-            )
-        )
-    session.flush()
-    return {sub: known[sub].id for sub in wanted}
-
-
-def _stranger(session: Session, installation_id: str, sub: str, now: datetime) -> Person:
-    learner = Learner(id=new_id(), created_at=now)
-    person = Person(
-        id=new_id(),
-        installation_id=installation_id,
-        sub=sub,
-        learner=learner,
-        created_at=now,
+def _holding(session: Session, course_id: str) -> frozenset[str]:
+    """Sources that keep their columns though they cannot be read now: what they said still counts."""
+    query = select(CourseSource.source).where(
+        CourseSource.course_id == course_id, CourseSource.state != "off"
     )
-    session.add(person)
-    return person
+    return frozenset(session.scalars(query))
 
 
-def _progress(
-    campus: Campus,
-    run_id: str,
-    *,
-    total: int | None = None,
-    done: int = 0,
-    changed: int = 0,
-    awarded: int = 0,
-) -> None:
-    values: dict[object, object] = {
-        CollectRun.done: CollectRun.done + done,
-        CollectRun.changed: CollectRun.changed + changed,
-        CollectRun.awarded: CollectRun.awarded + awarded,
-        CollectRun.lease_until: campus.clock() + LEASE,
-    }
-    if total is not None:
-        values |= {CollectRun.total: total, CollectRun.done: 0}
-    with campus.db.transaction() as session:
-        session.execute(update(CollectRun).where(CollectRun.id == run_id).values(values))
+def _ranks(campus: Campus, serving: Iterable[GradeSource], kept: frozenset[str]) -> Ranks:
+    keys = {source.key for source in serving} | (kept & campus.sources.keys())
+    return Ranks({key: campus.sources[key].rank for key in keys})
 
 
-def _finish(campus: Campus, run_id: str, course_id: str, error: AppError | None) -> None:
+def _toucher(campus: Campus, run_id: str) -> reading.Touch:
+    """Progress and lease, written with each page."""
+
+    def touch(session: Session, source: GradeSource, page: Page, changed: int) -> None:
+        values = {
+            CollectRun.source: source.key,
+            CollectRun.unit: source.unit,
+            CollectRun.done: page.done,
+            CollectRun.total: page.total,
+            CollectRun.changed: CollectRun.changed + changed,
+        }
+        _progress(session, campus, run_id, values)
+
+    return touch
+
+
+def _progress(session: Session, campus: Campus, run_id: str, values: Mapping[Any, object]) -> None:
+    lease = {CollectRun.lease_until: campus.clock() + LEASE}
+    session.execute(update(CollectRun).where(CollectRun.id == run_id).values({**values, **lease}))
+
+
+def _finish(campus: Campus, run: CollectRun, failures: Sequence[AppError]) -> None:
+    """Done, failed with its first reason, or put off until a source wants to be asked again."""
     now = campus.clock()
+    waits = [error for error in failures if _asks_to_wait(error)]
+    errors = [error for error in failures if error not in waits]
     with campus.db.transaction() as session:
-        row = session.get_one(CollectRun, run_id)
-        row.state = "failed" if error else "done"
-        row.finished_at, row.lease_until = now, None
-        if error:
-            row.problem = {"code": error.code, "message": error.message, "fix": error.fix}
-        else:
-            session.get_one(Course, course_id).collected_at = now
+        row = session.get_one(CollectRun, run.id)
+        course = session.get_one(Course, run.course_id)
+        row.lease_until = None
+        if errors:
+            worst = errors[0]
+            row.problem = {"code": worst.code, "message": worst.message, "fix": worst.fix}
+        closed = any(error.code == CONCLUDED for error in errors)
+        if closed or (errors and _refused_for_long(session, course.id, now)):
+            course.state, course.next_collect_at = "concluded", None
+        if waits and row.delays < MAX_DELAYS:
+            row.state, row.delays = "waiting", row.delays + 1
+            row.next_at = now + _delay(waits)
+            return
+        if waits and not errors:
+            worst = waits[0]
+            row.problem = {"code": worst.code, "message": worst.message, "fix": worst.fix}
+        row.state = "failed" if row.problem else "done"
+        row.finished_at = now
+        if row.state == "done":
+            course.collected_at = now
+
+
+def _refused_for_long(session: Session, course_id: str, now: datetime) -> bool:
+    """Whether every source of the course has refused us for days: then asking on is only noise."""
+    query = select(CourseSource.problem).where(
+        CourseSource.course_id == course_id, CourseSource.state != "off"
+    )
+    problems = [found or {} for found in session.scalars(query)]
+    return bool(problems) and all(
+        found.get("code") in REFUSALS
+        and datetime.fromisoformat(found["since"]) <= now - CLOSED_AFTER
+        for found in problems
+    )
+
+
+def _delay(waits: Sequence[AppError]) -> timedelta:
+    """The longest that a source asked for, within bounds."""
+    asked = (error.retry_after or 0 for error in waits if isinstance(error, UpstreamError))
+    return min(max(timedelta(seconds=max(asked)), SHORTEST), LONGEST)

@@ -137,7 +137,7 @@ def _facts(campus: Campus, award_id: str | None) -> AwardFacts:
         chosen = session.scalar(newest)
         if chosen is None:
             return _sample(campus)
-        return facts.load(session, [chosen], campus.settings.public_url)[chosen]
+        return facts.load(session, [chosen], campus.settings.public_url, campus.clock())[chosen]
 
 
 def _sample(campus: Campus) -> AwardFacts:

@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-import secrets
-import uuid
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
-from sqlalchemy import and_, insert, select, update
+from sqlalchemy import and_, select, update
 from sqlalchemy.orm import Session
 
 from app import audit
-from app.db import insert_new, new_id
+from app.mastery import renewal
+from app.mastery.renewal import TERMS, Terms
 from app.mastery.rules import Decision as Verdict
 from app.mastery.rules import RuleDefinition, Score, evaluate
 from app.models import (
     Achievement,
+    AchievementVersion,
     Assessment,
-    Attainment,
-    AttainmentEvidence,
     Award,
     Course,
     Decision,
@@ -32,21 +28,12 @@ from app.models import (
     Rule,
     RuleVersion,
 )
-from app.pipeline import revoke
+from app.pipeline import revoke, tombstones
 from app.pipeline.campus import Campus
+from app.pipeline.earned import Earned, Published, insert_awards, keep_evidence
+from app.pipeline.renewals import Chains, in_force, last_of, outlook
 
 GROUP = 500
-
-
-@dataclass(frozen=True)
-class Published:
-    """A rule in force with its achievement."""
-
-    rule: Rule
-    version: RuleVersion
-    definition: RuleDefinition
-    achievement: Achievement
-    occurrence: str
 
 
 def decide_course(campus: Campus, course_id: str) -> int:
@@ -54,6 +41,7 @@ def decide_course(campus: Campus, course_id: str) -> int:
     total = 0
     while True:
         with campus.db.transaction() as session:
+            tombstones.beside(session)
             people = _next_group(session, course_id)
             if not people:
                 return total
@@ -105,44 +93,90 @@ def decide(campus: Campus, session: Session, course_id: str, people: Sequence[Pe
     now = campus.clock()
     scores = load_scores(session, course_id, [p.id for p in people])
     known = _known_decisions(session, rules, people)
-    met: list[tuple[Published, Person, Verdict]] = []
+    chains = _chains(session, rules, people)
+    met: list[Earned] = []
     for item in rules:
         for person in people:
             verdict = evaluate(item.definition, scores[person.id])
             if verdict.state == "met":
-                met.append((item, person, verdict))
+                met += _earned(campus, chains, item, person, verdict, scores[person.id], now)
             _note(session, known, item, person, verdict, now)
-    new = _award(session, met, now)
-    _regraded(campus, session, rules, people, known, scores, now)
-    _keep_evidence(session, met, new, scores, now)
+    new = insert_awards(session, met, now)
+    _regraded(campus, session, rules, people, known, scores, chains, now)
+    keep_evidence(session, met, new, scores, now)
     if new:
         detail = {"awards": sorted(new)}
         audit.record(session, "system", "awards.made", f"course:{course_id}", detail, now)
     return len(new)
 
 
+def _chains(session: Session, rules: Sequence[Published], people: Sequence[Person]) -> Chains:
+    """The awards that new results may follow, and the history of those results."""
+    renewing = [item for item in rules if item.terms.renews]
+    return Chains.load(
+        session,
+        {item.achievement.id for item in renewing},
+        {person.learner_id for person in people},
+        {clause.assessment for item in renewing for clause in item.definition.clauses},
+        [person.id for person in people],
+    )
+
+
+def _earned(
+    campus: Campus,
+    chains: Chains,
+    item: Published,
+    person: Person,
+    verdict: Verdict,
+    scores: Mapping[str, Score],
+    now: datetime,
+) -> list[Earned]:
+    """What a met rule leads to: a first award, one that follows another, or nothing (new)."""
+    zone = campus.settings.zone
+    ends = item.terms.validity.ends(now, zone)
+    if ends is not None and ends <= now:
+        return []
+    last = chains.last(person.learner_id, item.achievement.id, item.occurrence)
+    if last is None:
+        return [Earned(item, person, verdict, item.occurrence, ends)]
+    history = chains.of(person.id, item.definition)
+    next_ = outlook(last, item.definition, item.terms, scores, history, now, zone)
+    if next_.state != "met" or next_.decision is None or last.expires_at is None:
+        return []
+    occurrence = renewal.occurrence(item.occurrence, last.expires_at, zone)
+    return [Earned(item, person, next_.decision, occurrence, ends)]
+
+
 def published(session: Session, course_id: str) -> list[Published]:
     """The rules in force of a course."""
     course = session.get_one(Course, course_id)
     query = (
-        select(Rule, RuleVersion, Achievement)
+        select(Rule, RuleVersion, Achievement, *(getattr(AchievementVersion, n) for n in TERMS))
         .join(
             RuleVersion,
             and_(RuleVersion.rule_id == Rule.id, RuleVersion.number == Rule.published_version),
         )
         .join(Achievement, Achievement.id == Rule.achievement_id)
+        .join(
+            AchievementVersion,
+            and_(
+                AchievementVersion.achievement_id == Achievement.id,
+                AchievementVersion.number == Achievement.published_version,
+            ),
+        )
         .where(Rule.course_id == course_id, Rule.state == "published")
         .order_by(Rule.id)
     )
     return [
         Published(
-            rule,
-            version,
-            RuleDefinition.from_json(version.definition),
-            achievement,
-            _occurrence(achievement, course),
+            row.Rule,
+            row.RuleVersion,
+            RuleDefinition.from_json(row.RuleVersion.definition),
+            row.Achievement,
+            _occurrence(row.Achievement, course),
+            Terms.of(row),
         )
-        for rule, version, achievement in session.execute(query)
+        for row in session.execute(query)
     ]
 
 
@@ -216,86 +250,6 @@ def _note(
         row.decided_at = now
 
 
-def _award(
-    session: Session, met: Sequence[tuple[Published, Person, Verdict]], now: datetime
-) -> set[str]:
-    """Insert an award for each met rule unless the learner has it; returns the ids of new ones."""
-    rows = [_award_row(item, person, now) for item, person, _ in met]
-    return insert_new(session, Award, rows)
-
-
-def _award_row(item: Published, person: Person, now: datetime) -> dict[str, Any]:
-    return {
-        "id": _award_id(item, person),
-        "learner_id": person.learner_id,
-        "person_id": person.id,
-        "course_id": item.rule.course_id,
-        "achievement_id": item.achievement.id,
-        "achievement_version": item.achievement.published_version,
-        "occurrence": item.occurrence,
-        "rule_id": item.rule.id,
-        "rule_version": item.version.number,
-        "state": "waiting",
-        "awarded_at": now.replace(microsecond=0),
-        "subject_id": f"urn:uuid:{uuid.uuid4()}",
-        "salt": secrets.token_hex(16),
-    }
-
-
-def _award_id(item: Published, person: Person) -> str:
-    """Follows from what makes an award unique, so that a repetition names the same one."""
-    name = f"{person.learner_id}:{item.occurrence}"
-    return str(uuid.uuid5(uuid.UUID(item.achievement.id), name))
-
-
-def _keep_evidence(
-    session: Session,
-    met: Sequence[tuple[Published, Person, Verdict]],
-    new: set[str],
-    scores: Mapping[str, Mapping[str, Score]],
-    now: datetime,
-) -> None:
-    """Attainments of new awards, with the result versions that they were decided on."""
-    attainments: list[dict[str, Any]] = []
-    evidence: dict[str, set[int]] = {}
-    for item, person, verdict in met:
-        award_id = _award_id(item, person)
-        if award_id not in new:
-            continue
-        for competency in sorted({r.competency for r in verdict.reasons if r.state == "met"}):
-            row = _attainment_row(item, person, competency, award_id, now)
-            attainments.append(row)
-            evidence[row["id"]] = {
-                version
-                for reason in verdict.reasons
-                if reason.state == "met" and reason.competency == competency
-                for version in [scores[person.id][reason.assessment].version_id]
-                if version is not None
-            }
-    kept = insert_new(session, Attainment, attainments)
-    pairs = [
-        {"attainment_id": attainment, "result_version_id": version}
-        for attainment in kept
-        for version in sorted(evidence[attainment])
-    ]
-    if pairs:
-        session.execute(insert(AttainmentEvidence), pairs)
-
-
-def _attainment_row(
-    item: Published, person: Person, competency: str, award_id: str, now: datetime
-) -> dict[str, Any]:
-    return {
-        "id": new_id(),
-        "learner_id": person.learner_id,
-        "competency_id": competency,
-        "rule_id": item.rule.id,
-        "rule_version": item.version.number,
-        "award_id": award_id,
-        "attained_at": now,
-    }
-
-
 def _regraded(
     campus: Campus,
     session: Session,
@@ -303,29 +257,34 @@ def _regraded(
     people: Sequence[Person],
     known: Mapping[Key, Decision],
     scores: Mapping[str, Mapping[str, Score]],
+    chains: Chains,
     now: datetime,
 ) -> None:
     """Achievements whose policy is "revoke" take back what a regrade no longer supports.
 
     Each award is held against the rule that it was made by: a stricter rule of today takes nothing
-    from those who earned the badge under an earlier one.
+    from those who earned the badge under an earlier one. An award that has run out is left alone,
+    and so is one that somebody tried to renew: a new result that fails is no regrade of the old one.
     """
-    strict = {item.rule.id for item in rules if item.achievement.regrade == "revoke"}
+    strict = {item.rule.id: item.terms for item in rules if item.achievement.regrade == "revoke"}
     lapsed = [key for key, row in known.items() if row.state == "lapsed" and row.rule_id in strict]
     if not lapsed:
         return
     learner = {person.id: person.learner_id for person in people}
     for rule_id, person_id in lapsed:
-        for award, definition in _standing(session, rule_id, learner[person_id]):
+        for award, definition in _standing(session, rule_id, learner[person_id], now):
+            history = chains.of(person_id, definition)
+            if renewal.is_tried(last_of(award), strict[rule_id], history):
+                continue
             if evaluate(definition, scores[person_id]).state != "met":
                 reason = "A later regrade no longer reaches the pass mark."
-                revoke.revoke_in(campus, session, award, reason, "system", now)
+                revoke.revoke_some(campus, session, [award], reason, "system", now)
 
 
 def _standing(
-    session: Session, rule_id: str, learner_id: str
+    session: Session, rule_id: str, learner_id: str, now: datetime
 ) -> list[tuple[Award, RuleDefinition]]:
-    """Awards of a learner by a rule that nobody has revoked, each with the rule as it was then."""
+    """Awards in force of a learner by a rule, each with the rule as it was then."""
     query = (
         select(Award, RuleVersion.definition)
         .join(
@@ -336,6 +295,7 @@ def _standing(
             Award.rule_id == rule_id,
             Award.learner_id == learner_id,
             Award.revoked_at.is_(None),
+            in_force(now),
         )
         .with_for_update(of=Award)
     )

@@ -22,7 +22,7 @@ from app.delivery import MAIL, TARGETS, Room
 from app.delivery.port import Outcome, Target
 from app.errors import AppError
 from app.models import Attempt, Award, Connection, Delivery, OptOut
-from app.pipeline import facts
+from app.pipeline import facts, reminders
 from app.pipeline.campus import Batch, Campus
 from app.pipeline.outbox import (
     drop,
@@ -95,7 +95,7 @@ def _free_connections(now: datetime) -> Select[Connection]:
 
 def _lease(session: Session, connection: Connection, now: datetime, limit: int) -> Batch | None:
     """Lease the due rows of one connection; only one, as a probe, while it needs somebody."""
-    _drop_unwanted(session, connection)
+    _drop_unwanted(session, connection, now)
     size = 1 if connection.state == "attention" else min(limit, TARGETS[connection.kind].batch)
     rows = session.scalars(
         select(Delivery)
@@ -118,21 +118,22 @@ def _lease(session: Session, connection: Connection, now: datetime, limit: int) 
     return Batch("send", connection.id, tuple(row.id for row in rows), max(numbers.values()))
 
 
-def _drop_unwanted(session: Session, connection: Connection) -> None:
+def _drop_unwanted(session: Session, connection: Connection, now: datetime) -> None:
     """A revoked award is not sent any more (where it may have arrived, a revocation follows), and
-    no mail goes to somebody who opted out after it was queued.
+    no mail goes to somebody who opted out after it was queued, or reminds of what is past.
     """
-    unwanted: ColumnElement[bool] = Award.state.in_(("revoked", "superseded"))
+    gone = select(Award.id).where(Award.state.in_(("revoked", "superseded")))
+    unwanted: ColumnElement[bool] = (Delivery.operation != "revoke") & Delivery.award_id.in_(gone)
     if connection.kind == MAIL:
         opted_out = select(OptOut.learner_id).where(OptOut.kind == "mail")
-        unwanted = or_(unwanted, Award.learner_id.in_(opted_out))
+        theirs = select(Award.id).where(Award.learner_id.in_(opted_out))
+        unwanted = or_(unwanted, Delivery.award_id.in_(theirs), reminders.is_stale(now))
     session.execute(
         update(Delivery)
         .where(
             Delivery.connection_id == connection.id,
             Delivery.state == "waiting",
-            Delivery.operation == "create",
-            Delivery.award_id.in_(select(Award.id).where(unwanted)),
+            unwanted,
         )
         .values(state="dropped", next_at=None)
         .execution_options(synchronize_session=False)
@@ -191,7 +192,9 @@ def _load(campus: Campus, ids: Sequence[str]) -> tuple[Connection | None, list[I
         if not rows:
             return None, []
         order = {name: position for position, name in enumerate(ids)}
-        known = facts.load(session, [row.award_id for row in rows], campus.settings.public_url)
+        known = facts.load(
+            session, [row.award_id for row in rows], campus.settings.public_url, campus.clock()
+        )
         newest = newest_attempts(session, [row.id for row in rows])
         items = [
             Item(row.id, newest[row.id], row.operation, known[row.award_id])

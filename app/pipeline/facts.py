@@ -3,31 +3,45 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Row, Select, func, select
 from sqlalchemy.orm import Session
 
+from app.credentials import shares
 from app.delivery.port import AwardFacts, CompetencyFact
+from app.mastery.renewal import is_renewal
 from app.models import (
     AchievementVersion,
     Award,
     Competency,
     Course,
+    Credential,
     Enrolment,
     Learner,
     Person,
     Section,
     Share,
+    SpentEntry,
 )
 
 
-def load(session: Session, award_ids: Sequence[str], public_url: str) -> dict[str, AwardFacts]:
+def load(
+    session: Session, award_ids: Sequence[str], public_url: str, now: datetime
+) -> dict[str, AwardFacts]:
     """Award id to its facts. ``public_url`` is the address under which people reach us."""
     rows = session.execute(_query().where(Award.id.in_(award_ids))).all()
     case_ids = _case_ids(session, [row.AchievementVersion for row in rows])
-    shares = _shares(session, award_ids)
-    return {row.Award.id: _facts(row, case_ids, shares, public_url) for row in rows}
+    links = _shares(session, award_ids, now)
+    causes = _causes(session, award_ids)
+    return {
+        row.Award.id: replace(
+            _facts(row, case_ids, links, public_url), replaced_for=causes.get(row.Award.id, "")
+        )
+        for row in rows
+    }
 
 
 def _query() -> Select[*tuple[Any, ...]]:
@@ -57,10 +71,10 @@ def _query() -> Select[*tuple[Any, ...]]:
 
 
 def _facts(
-    row: Row[Any], case_ids: dict[str, str], shares: dict[str, str], public_url: str
+    row: Row[Any], case_ids: dict[str, str], links: dict[str, str], public_url: str
 ) -> AwardFacts:
     award, version, course, person = row.Award, row.AchievementVersion, row.Course, row.Person
-    token = shares.get(award.id)
+    token = links.get(award.id)
     return AwardFacts(
         award_id=award.id,
         achievement_id=award.achievement_id,
@@ -79,6 +93,8 @@ def _facts(
         credential_url=f"{public_url}/b/{token}" if token else None,
         competencies=tuple(_competency(entry, case_ids) for entry in version.alignments),
         page_url=f"{public_url}/courses/{course.id}/me",
+        expires_at=award.expires_at,
+        renews=is_renewal(award.occurrence),
     )
 
 
@@ -101,11 +117,22 @@ def _case_ids(session: Session, versions: Sequence[AchievementVersion]) -> dict[
     return {row[0]: str(row[1]) for row in rows}
 
 
-def _shares(session: Session, award_ids: Sequence[str]) -> dict[str, str]:
+def _shares(session: Session, award_ids: Sequence[str], now: datetime) -> dict[str, str]:
     """Award id to the token of a link that the learner has open."""
     rows = session.execute(
         select(Share.award_id, Share.token)
-        .where(Share.award_id.in_(award_ids), Share.ended_at.is_(None))
+        .where(Share.award_id.in_(award_ids), shares.is_open(now))
         .order_by(Share.created_at)
+    )
+    return {row[0]: row[1] for row in rows}
+
+
+def _causes(session: Session, award_ids: Sequence[str]) -> dict[str, str]:
+    """Award id to why its credential was replaced last."""
+    rows = session.execute(
+        select(Credential.award_id, SpentEntry.reason)
+        .join(SpentEntry, SpentEntry.credential_id == Credential.id)
+        .where(Credential.award_id.in_(award_ids))
+        .order_by(Credential.number)
     )
     return {row[0]: row[1] for row in rows}

@@ -6,16 +6,22 @@ else needs a wording of its own, even when its author changed no word.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app.credentials import issuing
+from app.credentials import described, issuing
+from app.credentials.details import AskedResult, Details
+from app.credentials.drawing import Drawing
 from app.credentials.drift import lint
+from app.credentials.phrases import phrase
 from app.credentials.proofs import data_integrity
 from app.errors import Invalid
+from app.mastery.renewal import TERMS, Terms
 from app.mastery.rules import RuleDefinition
 from app.models import (
     Achievement,
@@ -26,9 +32,10 @@ from app.models import (
     Framework,
     Issuer,
 )
+from app.pipeline import shown
 from app.pipeline.campus import Campus
 
-_AUTHORED = (
+AUTHORED = (
     "name",
     "description",
     "criteria",
@@ -37,7 +44,12 @@ _AUTHORED = (
     "palette",
     "image",
     "image_alt",
+    "details",
+    "drawing",
+    "editions",
+    *TERMS,
 )
+"""What the author decides of a version; the rest follows from the rule."""
 
 
 def freeze(
@@ -50,30 +62,71 @@ def freeze(
 ) -> None:
     """Publish ``version``, or a successor when it is frozen and says what the rule no longer does.
 
-    Raises Invalid for a wording that some verifiers would refuse.
+    Raises Invalid for a wording that some verifiers would refuse, and for one that has run out.
     """
-    alignments = _alignments(session, definition)
-    criteria = _criteria(session, definition)
-    if version.published_at is not None and not _fits(version, alignments, criteria):
+    Terms.of(version).check(now.astimezone(campus.settings.zone).date())
+    if version.published_at is not None and not _fits(session, version, definition):
         version = _successor(session, version, now)
     if version.published_at is None:
-        version.alignments = alignments
-        if version.criteria_made or not version.criteria:
-            version.criteria, version.criteria_made = criteria, True
-        sample = _sample(campus, session, achievement, version)
-        findings = lint(sample)
-        if findings:
-            raise Invalid(
-                "badge-drift", "Some verifiers would refuse this badge: " + str(findings[0])
-            )
+        complete(session, version, definition)
+        _must_have_alt(version)
+        session.flush()
+        sample = compose_sample(campus, session, achievement, version)
+        check(sample)
         version.fast = data_integrity.check_trim(sample)
         version.published_at = now
     achievement.published_version = version.number
 
 
-def _fits(version: AchievementVersion, alignments: list[dict[str, Any]], criteria: str) -> bool:
-    return version.alignments == alignments and (
-        not version.criteria_made or version.criteria == criteria
+def complete(
+    session: Session, version: AchievementVersion, definition: RuleDefinition
+) -> AchievementVersion:
+    """Put into ``version`` what the rule says of it: competencies, criteria, the marks asked for."""
+    version.alignments = _alignments(session, definition)
+    details = Details.from_json(version.details)
+    if version.criteria_made or not version.criteria:
+        version.criteria = _criteria(session, definition, details.language)
+        version.criteria_made = True
+    marks = _marks(session, definition) if details.marks else ()
+    version.details = replace(details, results=marks).to_json()
+    version.image_alt = version.image_alt or suggested_alt(version)
+    return version
+
+
+def suggested_alt(version: AchievementVersion) -> str:
+    """The picture in words, when it is one of the designs; empty for an uploaded one."""
+    language = Details.from_json(version.details).language
+    return described.suggestion(version.design, Drawing.from_json(version.drawing), language)
+
+
+def _must_have_alt(version: AchievementVersion) -> None:
+    if not version.image_alt:
+        said = "Say in words what the picture shows, for people who do not see it."
+        raise Invalid("badge-alt", said, fields={"image_alt": said})
+
+
+def check(sample: dict[str, Any]) -> None:
+    """Raises Invalid for a document that verifiers would not agree on; ``fields`` says where."""
+    findings = lint(sample)
+    if findings:
+        first = findings[0]
+        raise Invalid(
+            "badge-drift",
+            f"Some verifiers would refuse this badge: {first.message}.",
+            fields={first.where.rpartition(".")[2]: first.message},
+        )
+
+
+def _fits(session: Session, version: AchievementVersion, definition: RuleDefinition) -> bool:
+    details = Details.from_json(version.details)
+    marks = _marks(session, definition) if details.marks else ()
+    return (
+        version.alignments == _alignments(session, definition)
+        and details.results == marks
+        and (
+            not version.criteria_made
+            or version.criteria == _criteria(session, definition, details.language)
+        )
     )
 
 
@@ -84,7 +137,7 @@ def _successor(session: Session, version: AchievementVersion, now: datetime) -> 
         number=version.number + 1,
         alignments=[],
         created_at=now,
-        **{name: getattr(version, name) for name in _AUTHORED},
+        **{name: getattr(version, name) for name in AUTHORED},
     )
     session.add(made)
     return made
@@ -112,31 +165,50 @@ def _alignments(session: Session, definition: RuleDefinition) -> list[dict[str, 
     ]
 
 
-def _criteria(session: Session, definition: RuleDefinition) -> str:
+def _criteria(session: Session, definition: RuleDefinition, language: str) -> str:
     """The rule in words, for a badge whose author wrote no criteria."""
-    query = select(Assessment.id, Assessment.title).where(
-        Assessment.id.in_({clause.assessment for clause in definition.clauses})
-    )
-    titles = dict(session.execute(query).all())
-    parts = [f"{titles[c.assessment]}: at least {c.pass_mark:f} %" for c in definition.clauses]
+    titles = _titles(session, definition)
+    parts = [
+        phrase(language, "mark", title=titles[c.assessment], mark=format(c.pass_mark, "f"))
+        for c in definition.clauses
+    ]
     if len(parts) == 1:
         return f"{parts[0]}."
-    head = {"all": "All of these", "any": "One of these"}.get(
-        str(definition.needs), f"At least {definition.required} of these"
-    )
+    way = str(definition.needs) if definition.needs in ("all", "any") else "some"
+    head = phrase(language, way, needed=definition.required)
     return f"{head}:\n" + "\n".join(f"- {part}" for part in parts)
 
 
-def _sample(
+def _titles(session: Session, definition: RuleDefinition) -> dict[str, str]:
+    query = select(Assessment.id, Assessment.title).where(
+        Assessment.id.in_({clause.assessment for clause in definition.clauses})
+    )
+    return dict(session.execute(query).all())
+
+
+def _marks(session: Session, definition: RuleDefinition) -> tuple[AskedResult, ...]:
+    """The highest mark that is asked for in each assessment: one may show several competencies."""
+    titles = _titles(session, definition)
+    highest: dict[str, Decimal] = {}
+    for clause in definition.clauses:
+        highest[clause.assessment] = max(
+            clause.pass_mark, highest.get(clause.assessment, clause.pass_mark)
+        )
+    return tuple(AskedResult(key, titles[key], mark) for key, mark in highest.items())
+
+
+def compose_sample(
     campus: Campus, session: Session, achievement: Achievement, version: AchievementVersion
 ) -> dict[str, Any]:
     """A credential of this wording for nobody, to be held against the verifiers' rules."""
-    session.flush()
+    now = campus.clock().replace(microsecond=0)
+    ends = Terms.of(version).validity.ends(now, campus.settings.zone)
     award = Award(
         subject_id="urn:uuid:00000000-0000-4000-8000-000000000000",
         salt="0" * 32,
         status_index=0,
-        awarded_at=campus.clock().replace(microsecond=0),
+        awarded_at=now,
+        expires_at=ends if ends is None or ends > now else None,
     )
     return issuing.compose(
         credential_id="00000000-0000-4000-8000-000000000000",
@@ -146,4 +218,5 @@ def _sample(
         list_number=1,
         email="nobody@example.edu",
         public_url=campus.settings.public_url,
+        shown=shown.sample(version, campus.settings.public_url, campus.clock()),
     )

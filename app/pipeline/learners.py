@@ -32,11 +32,17 @@ def claim_sis_id(session: Session, person: Person, sis_id: str, now: datetime) -
     if other is None:
         own.sis_id = sis_id
         return
-    if _has_history(session, own.id):
+    join(session, person, other.id, "sis-id", now)
+
+
+def join(session: Session, person: Person, learner_id: str, why: str, now: datetime) -> None:
+    """Give the person another learner, unless its own has a history. Audited and reversible."""
+    own = session.get_one(Learner, person.learner_id)
+    if own.id == learner_id or _has_history(session, own.id):
         return
-    own.joined_into_id = other.id
-    person.learner_id = other.id
-    detail = {"into": other.id, "person": person.id, "by": "sis-id"}
+    own.joined_into_id = learner_id
+    person.learner_id = learner_id
+    detail = {"into": learner_id, "person": person.id, "by": why}
     audit.record(session, "system", "learner.joined", f"learner:{own.id}", detail, now)
 
 

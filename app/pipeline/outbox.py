@@ -6,7 +6,7 @@ exists exactly when its award does. The other verbs are what an operator does on
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -26,6 +26,8 @@ from app.models import (
     Award,
     Connection,
     Course,
+    CourseColumn,
+    Credential,
     Delivery,
     Deployment,
     Enrolment,
@@ -35,11 +37,14 @@ from app.models import (
     Person,
     Platform,
 )
+from app.pipeline import renewals
 from app.pipeline.campus import Campus
 
 _NAMES = UUID("6f7cbb4f-2d0f-4a3c-9a55-0a4f6f6a4f57")
 MAIL_OFF = "mail-off"
 """Problem code of the mail connection while no mail server is configured."""
+COLUMN_GONE = "column-gone"
+"""Code of a delivery whose column somebody deleted in the LMS."""
 WITHDRAWABLE = ("waiting", "held", "dead")
 
 
@@ -54,6 +59,21 @@ def queue(session: Session, awards: Sequence[Award], now: datetime) -> None:
         for connection_id in fits.connections(award)
     ]
     insert_new(session, Delivery, rows)
+
+
+def queue_mails(
+    session: Session, operations: Mapping[str, str], awards: Sequence[Award], now: datetime
+) -> int:
+    """One mail of ``operations[award id]`` to each learner who takes mails; safe to repeat.
+
+    An operation happens once per award, so its name tells occasions of a kind apart: ``replace-2``.
+    Returns how many are new."""
+    if not awards:
+        return 0
+    fits = _Fitting.load(session, awards, now)
+    wanted = [award for award in awards if fits.mail and award.person_id in fits.mailable]
+    rows = [_new(a.id, str(fits.mail), operations[a.id], now) for a in wanted]
+    return len(insert_new(session, Delivery, rows))
 
 
 def _new(award_id: str, connection_id: str, operation: str, now: datetime) -> dict[str, Any]:
@@ -169,7 +189,8 @@ def queue_revocations(session: Session, award: Award, now: datetime) -> None:
     """Take an award back everywhere: drop what was never tried, send a revocation for the rest.
 
     A delivery that was tried but has no certain answer may have arrived, so it gets a revocation
-    too; targets answer "nothing there" as done. Mails cannot be taken back.
+    too; targets answer "nothing there" as done. The course column is that of all awards of the badge:
+    it stays while one of them stands. Who was told of the badge by mail is told of the end.
     """
     rows = session.execute(
         select(Delivery, Connection.kind)
@@ -184,13 +205,18 @@ def queue_revocations(session: Session, award: Award, now: datetime) -> None:
             .where(Attempt.outcome.is_(None) | (Attempt.outcome != "held"))
         )
     )
-    wanted = []
+    wanted, stays = [], renewals.stands_beside(session, award)
     for delivery, kind in rows:
         if delivery.state in WITHDRAWABLE:
             _set_dropped(delivery)
-        if kind != MAIL and (delivery.state in ("sent", "sending") or delivery.id in tried):
+        keeps = kind == MAIL or (kind == COURSE and stays)
+        if not keeps and (delivery.state in ("sent", "sending") or delivery.id in tried):
             wanted.append(delivery.connection_id)
-    insert_new(session, Delivery, [_new(award.id, place, "revoke", now) for place in wanted])
+    places = {*wanted, *([] if stays else renewals.sent_beside(session, award, COURSE))}
+    insert_new(session, Delivery, [_new(award.id, place, "revoke", now) for place in places])
+    signed = select(Credential.id).where(Credential.award_id == award.id)
+    if session.scalar(signed.limit(1)) is not None:
+        queue_mails(session, {award.id: "revoke"}, [award], now)
 
 
 def _set_dropped(delivery: Delivery) -> None:
@@ -227,9 +253,45 @@ def retry(campus: Campus, delivery_id: str, actor: str) -> None:
         delivery = _locked(session, delivery_id, wake=True)
         if delivery.state not in WITHDRAWABLE:
             raise _refused(delivery)
+        if delivery.code == COLUMN_GONE:
+            award = session.get_one(Award, delivery.award_id)
+            column_again(session, award.course_id, award.achievement_id, now)
         session.execute(_again(now).where(Delivery.id == delivery_id))
         _wake(session, delivery.connection_id)
         audit.record(session, actor, "delivery.retried", f"delivery:{delivery_id}", {}, now)
+
+
+def column_again(session: Session, course_id: str, achievement_id: str, now: datetime) -> None:
+    """Somebody asks for a column that was deleted in the LMS: it is made for all who have the badge.
+
+    Nothing happens where the column is not gone.
+    """
+    back = session.execute(
+        update(CourseColumn)
+        .where(
+            CourseColumn.course_id == course_id,
+            CourseColumn.achievement_id == achievement_id,
+            CourseColumn.gone_at.is_not(None),
+        )
+        .values(gone_at=None)
+        .returning(CourseColumn.id)
+    )
+    if back.first() is None:
+        return
+    holders = select(Award.id).where(
+        Award.course_id == course_id,
+        Award.achievement_id == achievement_id,
+        Award.state == "issued",
+    )
+    course = select(Connection.id).where(Connection.kind == COURSE)
+    session.execute(
+        _again(now).where(
+            Delivery.award_id.in_(holders),
+            Delivery.connection_id.in_(course),
+            Delivery.operation == "create",
+            Delivery.state.in_(("sent", "dead", "held")),
+        )
+    )
 
 
 def retry_all(campus: Campus, connection_id: str, actor: str) -> int:

@@ -2,11 +2,12 @@
 
 The list is read completely before anything is written; then one transaction writes it in bulk, so
 ten thousand members cost a handful of statements. A launch's role wins over the list's.
+Members who were erased are passed over.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -15,6 +16,8 @@ from sqlalchemy import insert, select, update
 from sqlalchemy.orm import Session
 
 from app.db import new_id
+from app.errors import UpstreamError
+from app.lti.platforms import lms_for
 from app.lti.services import Member
 from app.models import (
     Course,
@@ -28,6 +31,8 @@ from app.models import (
 )
 from app.pipeline import learners
 from app.pipeline.campus import Campus
+from app.pipeline.tombstones import Ids, Tombstones, beside
+from app.secrets import SecretBox
 
 CHUNK = 500
 
@@ -68,25 +73,39 @@ def sync_roster(campus: Campus, course_id: str) -> RosterChange:
     url = course.services.get("memberships")
     if not url:
         return RosterChange(0, 0, 0)
-    members = {member.user_id: member for member in campus.lti.members(platform_id, url)}
+    rlid = lms_for(installation.lms).roster_link(course.context_id)
+    members = _read(campus, platform_id, url, rlid)
     if not members:  # a list without even a teacher says nothing about anybody
         return RosterChange(0, 0, 0)
     return campus.db.settle(
-        lambda session: _apply(session, course_id, installation, members, begun)
+        lambda session: _apply(session, campus.box, course_id, installation, members, begun)
     )
+
+
+def _read(campus: Campus, platform_id: str, url: str, rlid: str | None) -> dict[str, Member]:
+    """The whole list by ``sub``; without custom fields where the LMS refuses to add them."""
+    try:
+        return {member.user_id: member for member in campus.lti.members(platform_id, url, rlid)}
+    except UpstreamError as error:
+        if rlid is None or not error.permanent:
+            raise
+    return {member.user_id: member for member in campus.lti.members(platform_id, url)}
 
 
 def _apply(
     session: Session,
+    box: SecretBox,
     course_id: str,
     installation: Installation,
     members: Mapping[str, Member],
     begun: datetime,
 ) -> RosterChange:
     """Write the differences between a complete list and what is known."""
+    beside(session)
     rows = _Rows()
-    ids = _people(session, rows, installation, members, begun)
-    _enrolments(session, rows, course_id, {ids[sub]: one for sub, one in members.items()}, begun)
+    ids = _people(session, box, rows, installation, members, begun)
+    found = {person_id: members[sub] for sub, person_id in ids.items()}
+    _enrolments(session, rows, course_id, found, begun)
     _flush(session, rows, course_id, begun)
     return RosterChange(len(rows.enrolled), len(rows.changed), len(rows.left))
 
@@ -108,30 +127,56 @@ def _where(session: Session, course_id: str) -> tuple[Course, str, Installation]
 
 def _people(
     session: Session,
+    box: SecretBox,
     rows: _Rows,
     installation: Installation,
     members: Mapping[str, Member],
     now: datetime,
 ) -> dict[str, str]:
-    """Person ids by ``sub``; new and changed people go into ``rows``."""
+    """Person ids by ``sub``, none for the erased; new and changed people go into ``rows``."""
     known = _known_people(session, installation.id, members)
+    strangers = {sub: one for sub, one in members.items() if sub not in known}
+    erased = _erased(session, box, installation, strangers)
     by_sis_id: dict[str, str] = {}
     if installation.sis_authoritative:
         by_sis_id = _learners_by_sis_id(session, members.values())
     ids: dict[str, str] = {}
     for sub, member in members.items():
+        if sub in erased:
+            continue
         found = known.get(sub)
         if found is None:
             ids[sub] = _new_person(rows, installation, member, by_sis_id, now)
             continue
         person, learner_sis_id = found
         ids[sub] = person.id
-        described = _described(member, person)
+        described = _described(installation, member, person)
         if described != _description(person):
             rows.described.append({"id": person.id, **described})
         if installation.sis_authoritative and learner_sis_id is None:
             _claim(rows, person, described["sis_id"], by_sis_id)
     return ids
+
+
+def _erased(
+    session: Session, box: SecretBox, installation: Installation, members: Mapping[str, Member]
+) -> Collection[str]:
+    """Who of these was erased. What else the list calls them is marked too."""
+    lms = lms_for(installation.lms)
+    people = {
+        sub: Ids(
+            installation.id,
+            sub,
+            _cut(lms.own_user_id(one.custom), 300),
+            _cut(one.person_sis_id, 200),
+            campus_sis=installation.sis_authoritative,
+        )
+        for sub, one in members.items()
+    }
+    graves = Tombstones[str](session, box)
+    erased = graves.erasures(people)
+    graves.widen(people, erased)
+    return erased.keys()
 
 
 def _known_people(
@@ -169,7 +214,7 @@ def _new_person(
     now: datetime,
 ) -> str:
     """A person with a learner of its own, or with the one who has the same (trusted) SIS id."""
-    described = _described(member, None)
+    described = _described(installation, member, None)
     trusted = installation.sis_authoritative and not member.is_test
     sis_id = described["sis_id"] if trusted else None
     learner_id = by_sis_id.get(sis_id) if sis_id else None
@@ -203,20 +248,22 @@ def _claim(rows: _Rows, person: Person, sis_id: str | None, by_sis_id: dict[str,
     rows.named_learners.append({"id": person.learner_id, "sis_id": sis_id})
 
 
-def _described(member: Member, person: Person | None) -> dict[str, Any]:
+def _described(installation: Installation, member: Member, person: Person | None) -> dict[str, Any]:
     """The personal fields after this list; what it leaves out stays as it was."""
+    own_id = lms_for(installation.lms).own_user_id(member.custom)
     return {
         "name": (member.name or (person.name if person else ""))[:300],
         "given_name": (member.given_name or (person.given_name if person else ""))[:200],
         "family_name": (member.family_name or (person.family_name if person else ""))[:200],
         "email": _cut(member.email, 320) or (person.email if person else None),
         "sis_id": _cut(member.person_sis_id, 200) or (person.sis_id if person else None),
+        "lms_user_id": _cut(own_id, 300) or (person.lms_user_id if person else None),
         "is_test": member.is_test or (person.is_test if person else False),
     }
 
 
 def _description(person: Person) -> dict[str, Any]:
-    names = ("name", "given_name", "family_name", "email", "sis_id", "is_test")
+    names = ("name", "given_name", "family_name", "email", "sis_id", "lms_user_id", "is_test")
     return {name: getattr(person, name) for name in names}
 
 

@@ -13,7 +13,7 @@ from flask import request
 
 from app.errors import Forbidden, NotFound
 from app.web import session, tokens
-from app.web.permissions import OPERATOR, PERMISSIONS
+from app.web.permissions import OPERATOR, PERMISSIONS, PRIVACY
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,7 @@ API = "is the API"
 TEACHING = "none: a teacher decides it, with the preview before the eyes"
 GRADES = "none: grades leave a course for its own staff only"
 CONSENT = "none: only the learner gives or takes back consent"
+PERSONAL = "none: personal data leave only to whom the LMS names in a launch"
 OWN = "none: a learner's own page; the files that it hands out are the data"
 
 TABLE: dict[str, Access] = {
@@ -54,7 +55,11 @@ TABLE: dict[str, Access] = {
     "instructor.save": Access("teacher", TEACHING),
     "instructor.try_mapping": Access("staff", TEACHING),
     "instructor.look": Access("staff", TEACHING),
+    "instructor.try_look": Access("staff", TEACHING),
     "instructor.save_look": Access("teacher", TEACHING),
+    "instructor.validity": Access("staff", TEACHING),
+    "instructor.try_validity": Access("staff", TEACHING),
+    "instructor.save_validity": Access("teacher", TEACHING),
     "instructor.confirm": Access("teacher", TEACHING),
     "instructor.publish": Access("teacher", TEACHING),
     "instructor.stop": Access("teacher", TEACHING),
@@ -63,36 +68,107 @@ TABLE: dict[str, Access] = {
     "instructor.remove": Access("teacher", TEACHING),
     "instructor.standings": Access("staff", GRADES),
     "instructor.learners": Access("staff", GRADES),
+    "instructor.learner": Access("staff", GRADES),
     "instructor.awards": Access("staff", "api.awards"),
     "instructor.award": Access("staff", "api.award"),
     "instructor.confirm_revocation": Access("teacher", JUDGEMENT),
     "instructor.revoke": Access("teacher", JUDGEMENT),
+    "instructor.choose_content": Access("staff", PROTOCOL),
+    "instructor.place": Access("staff", PROTOCOL),
+    "instructor.cancel_content": Access("staff", PROTOCOL),
+    "instructor.content_badge": Access("teacher", TEACHING),
     "instructor.competencies": Access("staff", TEACHING),
     "instructor.add_competency": Access("teacher", TEACHING),
     "instructor.import_competencies": Access("teacher", TEACHING),
+    "instructor.uploading": Access("staff", GRADES),
+    "instructor.receive_upload": Access("teacher", GRADES),
+    "instructor.look_upload": Access("teacher", GRADES),
+    "instructor.choose_upload": Access("teacher", GRADES),
+    "instructor.drop_upload": Access("teacher", GRADES),
+    "instructor.undo_upload": Access("teacher", JUDGEMENT),
+    "instructor.upload_report": Access("teacher", GRADES),
+    "instructor.all_copies": Access("teacher", TEACHING),
+    "instructor.copy": Access("teacher", TEACHING),
+    "instructor.bring": Access("teacher", TEACHING),
+    "instructor.dismiss": Access("teacher", TEACHING),
+    "instructor.undo": Access("teacher", TEACHING),
+    "instructor.sees": Access("staff", "api.courses"),
+    "instructor.read_all": Access("staff", TEACHING),
+    "instructor.ask_source": Access("teacher", SECRETS),
+    "instructor.confirm_disconnect": Access("teacher", SECRETS),
+    "instructor.disconnect_source": Access("teacher", SECRETS),
+    "grades.start": Access("public", PROTOCOL),
+    "grades.connected": Access(
+        "public",
+        PROTOCOL,
+        commits_on_get="the LMS sends people back here (OAuth 2); single-use state, bound to the browser",
+    ),
+    "instructor.grade_token": Access("staff", SECRETS),
+    "instructor.connect_token": Access("teacher", SECRETS),
+    "instructor.disconnect_token": Access("teacher", SECRETS),
     "learner.home": Access("learner", OWN),
+    "learner.about": Access("learner", OWN),
     "learner.badge": Access("learner", OWN),
     "learner.share": Access("learner", CONSENT),
     "learner.unshare": Access("learner", CONSENT),
     "learner.download": Access("learner", OWN),
+    "learner.tells": Access("learner", CONSENT),
+    "learner.wallet": Access("learner", CONSENT),
+    "learner.exchange": Access("learner", CONSENT),
+    "learner.withdraw": Access("learner", CONSENT),
+    "learner.record": Access("learner", OWN),
+    "learner.record_file": Access("learner", OWN),
     "learner.settings": Access("learner", OWN),
     "learner.save_settings": Access("learner", CONSENT),
+    "learner.data": Access("learner", OWN),
+    "learner.export_data": Access("learner", OWN),
+    "learner.confirm_erasure": Access("learner", CONSENT),
+    "learner.erase_data": Access("learner", CONSENT),
+    "privacy.home": Access("privacy", PERSONAL),
+    "privacy.export": Access("privacy", PERSONAL),
     "lti.login": Access(
         "public",
         PROTOCOL,
-        commits_on_get="OIDC login initiation comes as GET too and must be remembered",
         outside_posts="the LMS starts it; the launch that follows proves the browser",
     ),
     "lti.launch": Access(
         "public", PROTOCOL, outside_posts="signed token, single-use state, browser proof"
     ),
-    "lti.jwks": Access("public", PUBLIC_NAME),
+    "lti.afresh": Access("public", WAY_IN),
+    "lti.again": Access(
+        "public",
+        WAY_IN,
+        outside_posts="a sandboxed frame has no origin; it begins a login, and the launch proves the browser",
+    ),
+    "lti.prove": Access("public", WAY_IN),
+    "lti.reloaded": Access("public", WAY_IN),
+    "lti.session_of_code": Access("public", WAY_IN),
+    "lti.tab_code": Access("public", WAY_IN),
+    "lti.tab": Access("public", WAY_IN),
+    "lti.jwks": Access(
+        "public",
+        PROTOCOL,
+        commits_on_get="that an LMS read the key set is remembered, once a minute: nothing else shows that it can",
+    ),
+    "lti.notices": Access(
+        "public", PROTOCOL, outside_posts="signed by the LMS, verified like a launch, counted once"
+    ),
     "lti.register": Access("public", WAY_IN),
     "lti.register_confirm": Access("public", WAY_IN),
+    "lti.administration": Access("lms_administrator", WAY_IN),
+    "lti.administration_open": Access("lms_administrator", WAY_IN),
     "lti.config": Access("public", PUBLIC_PAGE),
+    "lti.config_lms": Access("public", PUBLIC_PAGE),
     "lti.config_json": Access("public", PUBLIC_NAME),
     "operator.enter": Access("public", WAY_IN),
     "operator.enter_confirm": Access("public", WAY_IN),
+    "operator.sign_in": Access("public", WAY_IN),
+    "operator.sign_in_begin": Access("public", WAY_IN),
+    "operator.sign_in_callback": Access(
+        "public",
+        PROTOCOL,
+        commits_on_get="the OAuth answer comes as GET; its state is used up and the area is opened",
+    ),
     "operator.left": Access("public", WAY_IN),
     "operator.leave": Access("deliveries", WAY_IN),
     "operator.home": Access("deliveries", PUBLIC_PAGE),
@@ -116,6 +192,13 @@ TABLE: dict[str, Access] = {
     "operator.award": Access("operator", "api.award"),
     "operator.award_revoke": Access("operator", JUDGEMENT),
     "operator.award_revoke_confirm": Access("operator", JUDGEMENT),
+    "operator.award_hold": Access("operator", JUDGEMENT),
+    "operator.award_hold_confirm": Access("operator", JUDGEMENT),
+    "operator.award_release": Access("operator", JUDGEMENT),
+    "operator.bulk": Access("operator", JUDGEMENT),
+    "operator.bulk_begin": Access("operator", JUDGEMENT),
+    "operator.bulk_run": Access("operator", JUDGEMENT),
+    "operator.bulk_undo": Access("operator", JUDGEMENT),
     "operator.issuers": Access("operator", SECRETS),
     "operator.issuer_make": Access("operator", SECRETS),
     "operator.issuer": Access("operator", SECRETS),
@@ -123,12 +206,28 @@ TABLE: dict[str, Access] = {
     "operator.issuer_rotate": Access("operator", SECRETS),
     "operator.issuer_rotate_confirm": Access("operator", SECRETS),
     "operator.platforms": Access("operator", SECRETS),
+    "operator.platform": Access("operator", SECRETS),
+    "operator.platform_check": Access("operator", SECRETS),
+    "operator.platform_continue": Access("operator", SECRETS),
+    "operator.platform_administrators": Access("operator", SECRETS),
+    "operator.platform_student_numbers": Access("operator", SECRETS),
+    "operator.tool_keys": Access("operator", SECRETS),
+    "operator.tool_keys_rotate": Access("operator", SECRETS),
+    "operator.tool_keys_replace": Access("operator", SECRETS),
+    "operator.tool_keys_replace_confirm": Access("operator", SECRETS),
     "operator.platform_invite": Access("operator", SECRETS),
     "operator.platform_register": Access("operator", SECRETS),
+    "operator.platform_register_lms": Access("operator", SECRETS),
     "operator.platform_register_save": Access("operator", SECRETS),
     "operator.platform_approve": Access("operator", SECRETS),
     "operator.platform_disable": Access("operator", SECRETS),
     "operator.deployment_approve": Access("operator", SECRETS),
+    "operator.grade_key": Access("operator", SECRETS),
+    "operator.grade_key_save": Access("operator", SECRETS),
+    "operator.grade_key_test": Access("operator", SECRETS),
+    "operator.grade_token": Access("operator", SECRETS),
+    "operator.grade_token_save": Access("operator", SECRETS),
+    "operator.grade_token_pause": Access("operator", JUDGEMENT),
     "operator.tokens": Access("operator", SECRETS),
     "operator.token_make": Access("operator", SECRETS),
     "operator.token_revoke": Access("operator", SECRETS),
@@ -137,7 +236,24 @@ TABLE: dict[str, Access] = {
         "operator", "none: the log is read by people; its rows stand in the database"
     ),
     "operator.health": Access("operator", "public.metrics"),
+    "wallet.issuer_metadata": Access("public", PUBLIC_NAME),
+    "wallet.server_metadata": Access("public", PUBLIC_NAME),
+    "wallet.offer": Access("public", PROTOCOL),
+    "wallet.token": Access(
+        "public", PROTOCOL, outside_posts="a wallet calls; single-use code and the learner's digits"
+    ),
+    "wallet.nonce": Access("public", PROTOCOL, outside_posts="a wallet calls; nothing is written"),
+    "wallet.credential": Access(
+        "public", PROTOCOL, outside_posts="a wallet calls; access token and proof of its key"
+    ),
+    "wallet.notification": Access(
+        "public", PROTOCOL, outside_posts="a wallet calls; access token and the id it was given"
+    ),
+    "wallet.exchange": Access(
+        "public", PROTOCOL, outside_posts="a wallet calls; single-use address and proof of its key"
+    ),
     "public.badge": Access("public", PUBLIC_NAME),
+    "public.earlier": Access("public", PUBLIC_PAGE),
     "public.credential_json": Access("public", PUBLIC_NAME),
     "public.credential_jwt": Access("public", PUBLIC_NAME),
     "public.credential_png": Access("public", PUBLIC_NAME),
@@ -145,6 +261,10 @@ TABLE: dict[str, Access] = {
     "public.did_document": Access("public", PUBLIC_NAME),
     "public.jwks": Access("public", PUBLIC_NAME),
     "public.status_list": Access("public", PUBLIC_NAME),
+    "public.catalogue": Access("public", "public.catalogue_ctdl"),
+    "public.catalogue_ctdl": Access("public", PUBLIC_NAME),
+    "public.verify_form": Access("public", "api.verify"),
+    "public.verify_shown": Access("public", "api.verify"),
     "public.achievement": Access("public", PUBLIC_NAME),
     "public.achievement_png": Access("public", PUBLIC_NAME),
     "public.achievement_svg": Access("public", PUBLIC_NAME),
@@ -159,6 +279,9 @@ TABLE: dict[str, Access] = {
     "api.deliveries": Access("api:deliveries:read", API),
     "api.delivery": Access("api:deliveries:read", API),
     "api.delivery_retry": Access("api:deliveries:write", API),
+    "api.verify": Access(
+        "public", API, outside_posts="asks about what it brings, knows no visitor"
+    ),
     "api.description": Access("public", API),
 }
 
@@ -192,6 +315,10 @@ def _require(who: str) -> None:
                 "Your role does not open this page.",
                 fix="An operator of this server can do this.",
             )
+        return
+    if permission.area == PRIVACY:
+        subject_id = (request.view_args or {}).get("subject_id", "")
+        session.visitor(f"privacy:{subject_id}")
         return
     course_id = (request.view_args or {}).get("course_id", "")
     if session.visitor(f"course:{course_id}").role not in permission.roles:

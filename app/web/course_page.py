@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -14,7 +15,7 @@ from app.credentials import designs
 from app.credentials.files import UPLOAD
 from app.errors import NotFound
 from app.models import AchievementVersion, Course
-from app.web import wording
+from app.web import notices, wording
 from app.web.session import Visitor, campus, visitor
 
 SIZES = (112, 192, 320)
@@ -73,7 +74,7 @@ def show(around: Frame, template: str, section: str, status: int = 200, **values
         template,
         frame=around,
         section=section,
-        notice=wording.notice(request.args.get("said", "")),
+        notice=notices.notice(request.args.get("said", "")),
         **values,
     )
     return make_response(page, status)
@@ -88,14 +89,21 @@ def then(endpoint: str, course_id: str, said: str = "", **values: Any) -> Respon
 
 def picture(course_id: str, version: AchievementVersion, size: int = 192) -> str:
     """Address of a badge's picture in ``size`` pixels."""
-    if version.design == UPLOAD:
+    if version.design == UPLOAD or version.drawing:
         return url_for(
             "instructor.uploaded",
             course_id=course_id,
             achievement_id=version.achievement_id,
             number=version.number,
+            v=_mark(version),
         )
     return drawn(course_id, version.design, version.palette, size)
+
+
+def _mark(version: AchievementVersion) -> str:
+    """Changes with the picture: that of a draft is not kept by browsers when it changes."""
+    drawn = repr((version.design, version.palette, sorted(version.drawing.items())))
+    return hashlib.sha256(drawn.encode() + (version.image or b"")).hexdigest()[:8]
 
 
 def drawn(course_id: str, design: str, palette: str, size: int = 192) -> str:

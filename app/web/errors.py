@@ -27,6 +27,13 @@ STATUS: dict[type[AppError], int] = {
     UpstreamError: 502,
 }
 
+_HTTP = {
+    404: ("There is no such page.", ""),
+    405: ("This address does not take that request.", ""),
+    503: ("The server is busy with other checks.", "Wait a moment, then try again."),
+    429: ("Too many requests came from your network.", "Wait a minute, then try again."),
+}
+
 log = structlog.get_logger()
 
 
@@ -52,8 +59,11 @@ def _http(error: HTTPException) -> Response:
     if error.response is not None:
         return make_response(error.response)
     status = error.code or 500
-    message = {404: "There is no such page.", 405: "This address does not take that request."}
-    return answer(status, f"http-{status}", message.get(status, error.name), "")
+    message, fix = _HTTP.get(status, (error.name, ""))
+    made = answer(status, f"http-{status}", message, fix)
+    told = {name: value for name, value in error.get_headers() if name in ("Allow", "Retry-After")}
+    made.headers.update(told)
+    return made
 
 
 def _unexpected(error: Exception) -> Response:

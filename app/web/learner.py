@@ -6,23 +6,44 @@ opens somebody else's badge.
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
+
 from flask import Blueprint, Response, make_response, request, url_for
 from sqlalchemy.orm import Session
 
-from app.credentials import files, shares
-from app.errors import NotFound
-from app.models import Disclosure, OptOut
-from app.web import evidence, learner_data, wording
+from app.credentials import files, replaced, shares
+from app.credentials.details import Details
+from app.errors import Invalid, NotFound
+from app.models import Credential, Disclosure, OptOut, Person
+from app.pipeline import badges
+from app.wallet import offers
+from app.web import (
+    badge_words,
+    certificates,
+    evidence,
+    learner_data,
+    learner_renewal,
+    life_words,
+    told,
+    validity_words,
+    wording,
+)
 from app.web.course_page import frame, picture, show, then
+from app.web.learner_data import Mine
 from app.web.session import campus
 
 bp = Blueprint("learner", __name__, url_prefix="/courses/<course_id>/me")
 
 MAIL = "mail"
+ENDS = ("never", "30", "90", "365")
+"""How long a link may stay open: for ever, or so many days."""
+KEEP = "keep"
 FORMATS = {
     "json": ("application/vc+ld+json", "json"),
     "jwt": ("application/vc+jwt", "jwt"),
     "png": ("image/png", "png"),
+    "svg": ("image/svg+xml", "svg"),
+    "pdf": ("application/pdf", "pdf"),
 }
 """Key of a download to its media type (VC data model 2.0, PNG) and file name ending."""
 
@@ -35,16 +56,46 @@ def home(course_id: str) -> Response:
         me = learner_data.me(session, around)
         earned = learner_data.earned(session, course_id, me)
         steps = learner_data.in_progress(session, course_id, me, {e.achievement_id for e in earned})
+        earned = learner_renewal.newest(earned)
+        next_ = learner_renewal.following(session, around, me, [e.award for e in earned])
     return show(
         around,
         "learner/home.html",
         "badges",
         me=me,
         earned=earned,
+        next_=next_,
+        following=validity_words.following,
         steps=steps,
         reason=wording.reason,
         step=wording.step,
         state=wording.own_award_state,
+        picture=picture,
+    )
+
+
+@bp.get("/about/<achievement_id>")
+def about(course_id: str, achievement_id: str) -> Response:
+    """One badge of the course: what it is, how to earn it, how far I am; mine once I have it."""
+    with campus().db.reading() as session:
+        around = frame(session, course_id)
+        me = learner_data.me(session, around)
+        found = badges.draft(session, course_id, achievement_id)
+        earned = learner_data.earned(session, course_id, me)
+        steps = learner_data.in_progress(session, course_id, me, ())
+    mine = next((one for one in earned if one.achievement_id == achievement_id), None)
+    if mine is not None:
+        return then("learner.badge", course_id, award_id=mine.award.id)
+    way = next((one for one in steps if one.version.achievement_id == achievement_id), None)
+    return show(
+        around,
+        "learner/about.html",
+        "badges",
+        found=found,
+        way=way,
+        version=way.version if way else found.version,
+        reason=wording.reason,
+        step=wording.step,
         picture=picture,
     )
 
@@ -59,6 +110,12 @@ def badge(course_id: str, award_id: str) -> Response:
         counted = evidence.of_award(session, mine.award)
         seen = learner_data.disclosures(session, award_id)
         issuer = learner_data.issuer_of(session, mine.award)
+        earlier = replaced.earlier(session, award_id)
+        offer = offers.under_way(session, award_id, campus().clock())
+        tells = told.of(files.current(session, award_id)) if mine.signed else None
+        all_mine = learner_data.earned(session, course_id, me)
+        latest = mine.award.id in {one.award.id for one in learner_renewal.newest(all_mine)}
+        next_ = learner_renewal.following(session, around, me, [mine.award] if latest else [])
     link = _public_link(mine.share.token) if mine.share else ""
     return show(
         around,
@@ -66,10 +123,24 @@ def badge(course_id: str, award_id: str) -> Response:
         "badges",
         me=me,
         mine=mine,
+        chain=learner_renewal.chain(all_mine, mine.award),
+        latest=latest,
+        next_=next_.get(award_id),
+        following=validity_words.following,
+        reason=wording.reason,
+        step=wording.step,
         evidence=counted,
         disclosures=seen,
         issuer=issuer,
+        earlier=earlier,
+        why_replaced=life_words.replaced_for,
         link=link,
+        ends=wording.share_ends(ENDS),
+        tells=tells,
+        may_tell=Details.from_json(mine.version.details),
+        facts=badge_words.facts(Details.from_json(mine.version.details)),
+        has_svg=mine.version.design != files.UPLOAD,
+        offer=offer,
         linkedin=learner_data.linkedin(mine, issuer, link) if link else "",
         state=wording.own_award_state(mine.award.state),
         disclosure=wording.disclosure,
@@ -84,14 +155,25 @@ def _public_link(token: str) -> str:
 
 @bp.post("/badges/<award_id>/share")
 def share(course_id: str, award_id: str) -> Response:
-    """Open a public link, or change whether it shows my name."""
+    """Open a public link, or change whether it shows my name and when it closes."""
     with campus().db.transaction() as session:
         me = learner_data.me(session, frame(session, course_id))
         mine = learner_data.one(session, course_id, me, award_id)
         if not mine.signed:
             raise NotFound("not-signed", "This badge is not signed, so it cannot be shared.")
-        shares.share(session, award_id, "show_name" in request.form, campus().clock())
+        now = campus().clock()
+        shares.share(session, award_id, "show_name" in request.form, now, _end(mine, now))
     return then("learner.badge", course_id, "shared", award_id=award_id)
+
+
+def _end(mine: Mine, now: datetime) -> datetime | None:
+    """When the link closes by the visitor's choice; what stands stays when nothing is chosen."""
+    chosen = request.form.get("ends", KEEP)
+    if chosen == KEEP:
+        return mine.share.expires_at if mine.share else None
+    if chosen not in ENDS:
+        raise Invalid("end-unknown", "Choose how long the link stays open from the list.")
+    return None if chosen == ENDS[0] else now + timedelta(days=int(chosen))
 
 
 @bp.post("/badges/<award_id>/unshare")
@@ -112,11 +194,13 @@ def download(course_id: str, award_id: str, kind: str) -> Response:
     with campus().db.transaction() as session:
         me = learner_data.me(session, frame(session, course_id))
         mine = learner_data.one(session, course_id, me, award_id)
-        credential = files.current(session, award_id)
+        credential = files.to_hand_out(session, mine.award)
         contents = {
             "json": lambda: credential.document,
             "jwt": lambda: credential.jwt.encode("ascii"),
             "png": lambda: files.baked_png(session, mine.award),
+            "svg": lambda: files.baked_svg(session, mine.award),
+            "pdf": lambda: _certificate(session, me, mine, credential),
         }
         body = contents[kind]()
         note = Disclosure(
@@ -128,6 +212,13 @@ def download(course_id: str, award_id: str, kind: str) -> Response:
     answer.headers["Content-Type"] = media_type
     answer.headers["Content-Disposition"] = f'attachment; filename="badge-{award_id[:8]}.{ending}"'
     return answer
+
+
+def _certificate(session: Session, me: Person, mine: Mine, credential: Credential) -> bytes:
+    """With the name only when this very download asks for it."""
+    holder = me.name if "with_name" in request.form else None
+    issuer = learner_data.issuer_of(session, mine.award)
+    return certificates.draw(mine, credential, issuer, holder)
 
 
 @bp.get("/settings")

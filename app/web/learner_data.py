@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
+from app.credentials import files, shares
 from app.errors import NotFound
 from app.mastery.rules import Reason, RuleDefinition, evaluate
 from app.models import (
@@ -27,6 +28,7 @@ from app.models import (
 )
 from app.web.course_page import Frame
 from app.web.instructor.data import reason_of
+from app.web.session import campus
 
 LINKEDIN = "https://www.linkedin.com/profile/add"
 DISCLOSURES_SHOWN = 100
@@ -56,8 +58,8 @@ class Mine:
 
     @property
     def signed(self) -> bool:
-        """Whether there is a credential that still stands."""
-        return self.award.state == "issued"
+        """Whether there is a credential that stands and is not on hold."""
+        return self.award.state == "issued" and self.award.held_at is None
 
 
 def _mine(course_id: str, person: Person) -> Select[Award, AchievementVersion, Share | None, str]:
@@ -71,7 +73,7 @@ def _mine(course_id: str, person: Person) -> Select[Award, AchievementVersion, S
         )
         .join(Achievement, Achievement.id == Award.achievement_id)
         .join(Issuer, Issuer.id == Achievement.issuer_id)
-        .outerjoin(Share, (Share.award_id == Award.id) & Share.ended_at.is_(None))
+        .outerjoin(Share, (Share.award_id == Award.id) & shares.is_open(campus().clock()))
         .where(
             Award.course_id == course_id,
             Award.learner_id == person.learner_id,
@@ -182,6 +184,19 @@ def _progress(
     return Progress(version, steps, definition.required, max(0, definition.required - met))
 
 
+def progress_of(
+    session: Session,
+    course_id: str,
+    award: Award,
+    definition: RuleDefinition,
+    reasons: Sequence[Reason],
+) -> Progress:
+    """The way to another award of the same badge, by reasons decided just now."""
+    version = files.version_of(session, award)
+    names = _names(session, course_id, {reason.competency for reason in reasons})
+    return _progress(version, definition, reasons, *names)
+
+
 def _reasons(definition: RuleDefinition, decision: Decision | None) -> Sequence[Reason]:
     """As decided last; before the first decision nothing is graded."""
     if decision is None:
@@ -212,4 +227,7 @@ def linkedin(mine: Mine, issuer: Issuer, link: str) -> str:
         "issueMonth": at.month,
         "certUrl": link,
     }
+    if mine.award.expires_at is not None:
+        last = mine.award.expires_at.astimezone(campus().settings.zone)
+        values |= {"expirationYear": last.year, "expirationMonth": last.month}
     return f"{LINKEDIN}?{urlencode(values)}"

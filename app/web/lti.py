@@ -13,29 +13,27 @@ from flask import (
     Response,
     g,
     jsonify,
-    make_response,
-    redirect,
     render_template,
     request,
 )
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 
-from app.errors import AppError, LaunchRefused, NotFound, UpstreamError
-from app.lti import keys, metadata, registration
-from app.lti.launch import begin_login, finish_launch
-from app.lti.login import STATE_LIFE
+from app.errors import AppError, Forbidden, Invalid, LaunchRefused, NotFound, UpstreamError
+from app.lti import keys, metadata, registered, registration
 from app.lti.platforms import LMS
 from app.lti.vocabulary import (
     LINE_ITEM_READ_SCOPE,
     LINE_ITEM_SCOPE,
     MEMBERS_SCOPE,
+    NOTICES_SCOPE,
     RESULT_SCOPE,
     SCORE_SCOPE,
 )
-from app.pipeline.enter import enter
-from app.secrets import token_hash
-from app.web.session import admit, campus
+from app.models import Person
+from app.pipeline.notices import receive
+from app.web.operator import make_admin_link
+from app.web.session import campus, visitor
 
 SCOPE_WORDS: dict[str, Callable[[], str]] = {
     LINE_ITEM_SCOPE: lambda: gettext("Make a column for each badge, and see its own columns"),
@@ -43,12 +41,11 @@ SCOPE_WORDS: dict[str, Callable[[], str]] = {
     RESULT_SCOPE: lambda: gettext("Read the grades in those columns"),
     SCORE_SCOPE: lambda: gettext("Write scores into those columns"),
     MEMBERS_SCOPE: lambda: gettext("Know the members of the course"),
+    NOTICES_SCOPE: lambda: gettext("Be told when a course is copied"),
 }
 """Services of an LMS as an administrator understands them."""
 
 bp = Blueprint("lti", __name__, url_prefix="/lti")
-
-LAUNCH_COOKIE = "__Host-tassel-launch-"
 
 
 @bp.app_template_filter("scope_words")
@@ -71,58 +68,32 @@ def refused(error: AppError) -> ResponseReturnValue:
     return render_template("lti/refused.html", error=error), status
 
 
-@bp.route("/login", methods=["GET", "POST"])
-@bp.route("/login/<platform_id>", methods=["GET", "POST"])
-def login(platform_id: str | None = None) -> ResponseReturnValue:
-    """OIDC login initiation: remember the launch, bind it to this browser, go back to the LMS."""
-    here = campus()
-    params = request.values.to_dict()
-    begun = begin_login(here.db, here.settings, params, here.clock(), platform_id)
-    answer = make_response(redirect(begun.redirect_url, 302))
-    answer.set_cookie(
-        cookie_name(begun.state),
-        begun.binding,
-        max_age=int(STATE_LIFE.total_seconds()),
-        path="/",
-        secure=True,
-        httponly=True,
-        samesite="None",
-        partitioned=True,
-    )
-    return answer
+@bp.post("/notices/<platform_id>")
+def notices(platform_id: str) -> ResponseReturnValue:
+    """Signed notices of an LMS. 204 when all were genuine, else the reason as JSON for its log."""
+    body = request.get_json(silent=True)
+    listed = body.get("notices") if isinstance(body, dict) else None
+    rows = listed if isinstance(listed, list) else []
+    try:
+        receive(campus(), platform_id, [str(row["jwt"]) for row in rows if _has_jwt(row)])
+    except (Invalid, NotFound) as error:
+        return {"error": error.code, "error_description": error.message}, 400
+    return "", 204
 
 
-@bp.post("/launch")
-def launch() -> ResponseReturnValue:
-    """The LMS's form post with the token: verified, entered, admitted."""
-    here = campus()
-    form = request.form.to_dict()
-    name = cookie_name(form.get("state", ""))
-    binding = request.cookies.get(name)
-    found = finish_launch(here.db, here.http, here.settings, form, binding, here.clock())
-    if found.deep_linking is not None:
-        raise LaunchRefused(
-            "nothing-to-select",
-            "Tassel has nothing to choose from here.",
-            fix="Add Tassel to the course without selecting content: it opens on the course's badges.",
-        )
-    answer = admit(enter(here, found), found)
-    answer.delete_cookie(
-        name, path="/", secure=True, httponly=True, samesite="None", partitioned=True
-    )
-    return answer
-
-
-def cookie_name(state: str) -> str:
-    """One cookie per login, so that two launches at once do not overwrite each other's proof."""
-    return LAUNCH_COOKIE + token_hash(state)[:16]
+def _has_jwt(row: object) -> bool:
+    return isinstance(row, dict) and isinstance(row.get("jwt"), str)
 
 
 @bp.get("/jwks")
 def jwks() -> Response:
-    """Our public keys."""
-    answer = jsonify(keys.public_jwks(campus().db))
+    """Our public keys, to be kept for an hour; the next key is listed for longer before it signs."""
+    here = campus()
+    keys.note_fetch(here.db, request.headers.get("User-Agent", ""), here.clock())
+    answer = jsonify(keys.public_jwks(here.db))
     answer.headers["Cache-Control"] = "public, max-age=3600"
+    answer.add_etag()
+    answer.make_conditional(request)
     return answer
 
 
@@ -135,7 +106,8 @@ def register(token: str) -> ResponseReturnValue:
     asked = {name: request.args.get(name, "") for name in _ASKED}
     if not asked["openid_configuration"]:
         return render_template("lti/register_how.html", url=here.settings.public_url + request.path)
-    seen = registration.preview(here.db, here.http, token, **asked, now=now)
+    seen = registration.preview(here.db, here.box, here.http, token, **asked, now=now)
+    asked["carried"] = seen.carried
     return render_template("lti/register.html", seen=seen, asked=asked, token=token)
 
 
@@ -147,7 +119,7 @@ def register_confirm(token: str) -> ResponseReturnValue:
     """Register, then tell the LMS that its frame can be closed."""
     here = campus()
     _frame_for(token)
-    asked = {name: request.form.get(name, "") for name in _ASKED}
+    asked = {name: request.form.get(name, "") for name in (*_ASKED, "carried")}
     made = registration.register(
         here.db, here.box, here.http, here.settings, token, **asked, now=here.clock()
     )
@@ -167,23 +139,60 @@ def _frame_for(token: str) -> None:
     g.extra_framers = (origin,)
 
 
-@bp.get("/config")
-def config() -> ResponseReturnValue:
-    """The addresses for setting Tassel up by hand, and the custom fields for each LMS."""
+@bp.get("/administration/<course_id>")
+def administration(course_id: str) -> ResponseReturnValue:
+    """An administrator of a trusted LMS came in: to the operator's area, or to the course?"""
     return render_template(
-        "lti/config.html",
-        base=campus().settings.public_url,
-        addresses=metadata.addresses(campus().settings),
-        platforms=list(LMS.values()),
-        scopes=metadata.supported_scopes({}),
+        "lti/administration.html", course_id=course_id, role=_trusted(course_id)[0], token=""
     )
 
 
-@bp.get("/config/<key>.json")
+@bp.post("/administration/<course_id>")
+def administration_open(course_id: str) -> ResponseReturnValue:
+    """A link that works once, for a window of its own: operator's pages are never framed."""
+    role, name = _trusted(course_id)
+    link = make_admin_link(campus(), name, role)
+    token = link.rpartition("/")[2]
+    return render_template("lti/administration.html", course_id=course_id, role=role, token=token)
+
+
+def _trusted(course_id: str) -> tuple[str, str]:
+    """Role and name of this administrator in the operator's area. Forbidden without trust."""
+    here, who = campus(), visitor(f"course:{course_id}")
+    with here.db.reading() as db:
+        person = db.get_one(Person, who.person_id)
+    role = registered.admin_role(here.db, person.installation_id)
+    if role is None:
+        raise Forbidden(
+            "lms-not-trusted",
+            "Administrators of this LMS are not let into the operator's area.",
+            fix="An operator of this server can change that on the page of the LMS, under Platforms.",
+        )
+    return role, registered.administrator_name(person.installation_id, person.id)
+
+
+@bp.get("/config")
+def config() -> ResponseReturnValue:
+    """For administrators of an LMS: choose it."""
+    return render_template("lti/config.html", platforms=LMS)
+
+
+@bp.get("/config/<key>")
+def config_lms(key: str) -> ResponseReturnValue:
+    """The steps of one LMS, with our values to copy."""
+    lms = LMS.get(key)
+    if lms is None:
+        raise NotFound("no-configuration", "There is no such description for this LMS.")
+    facts = metadata.manual_facts(campus().settings, lms)
+    return render_template("lti/config_lms.html", lms=lms, guide=lms.guide(facts))
+
+
+@bp.get("/<key>.json")
 def config_json(key: str) -> Response:
     """The tool description that one LMS reads by address. NotFound where there is no such form."""
     lms = LMS.get(key)
-    described = lms.manual_configuration(metadata.manual_facts(campus().settings)) if lms else None
+    facts = metadata.manual_facts(campus().settings, lms) if lms else None
+    described = lms.manual_configuration(facts) if lms and facts else None
     if described is None:
         raise NotFound("no-configuration", "There is no such description for this LMS.")
     return jsonify(described)

@@ -13,6 +13,7 @@ from typing import Final
 
 COURSE: Final = "course"
 OPERATOR: Final = "operator"
+PRIVACY: Final = "privacy"
 
 _EVERYBODY = frozenset({"instructor", "assistant", "administrator", "learner", "observer"})
 
@@ -22,7 +23,7 @@ class Permission:
     """One line: where it holds, and which roles have it there."""
 
     area: str
-    """``course`` or ``operator``."""
+    """``course``, ``operator`` or ``privacy`` (one person or LMS that a launch asked about)."""
     roles: frozenset[str]
     what: str
     """What it allows, for people who read this table."""
@@ -40,7 +41,17 @@ PERMISSIONS: Final[Mapping[str, Permission]] = {
         frozenset({"instructor", "administrator"}),
         "map assessments, publish badges, revoke awards in a course",
     ),
+    "lms_administrator": Permission(
+        COURSE,
+        frozenset({"administrator"}),
+        "come into the operator's area from a trusted LMS, as administrator without a role in the course",
+    ),
     "learner": Permission(COURSE, frozenset({"learner"}), "see and share one's own badges"),
+    "privacy": Permission(
+        PRIVACY,
+        frozenset({"privacy"}),
+        "see and export what is held about the person that the LMS asks about",
+    ),
     "deliveries": Permission(
         OPERATOR,
         frozenset({"operator", "sis_administrator"}),

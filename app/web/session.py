@@ -12,16 +12,15 @@ from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 
 from flask import Response, current_app, g, redirect, request, url_for
-from sqlalchemy import delete, or_, select
+from sqlalchemy import delete, insert, or_, select
 from sqlalchemy.orm import Session
 
+from app.db import new_id, table_of
 from app.errors import Forbidden, Unauthenticated
-from app.lti.launch import LaunchContext
-from app.lti.roles import STAFF
 from app.models import BrowserSession, Course, Deployment, Grant, Person, Platform
 from app.pipeline.campus import Campus
-from app.pipeline.enter import Entered
 from app.secrets import new_token, token_hash
+from app.web.landing import Landing
 
 SESSION_HOURS = 12
 GRANT_HOURS = 8
@@ -97,60 +96,81 @@ def _load(scope: str) -> Visitor:
     with campus().db.reading() as session:
         grant = session.scalar(query) if token else None
     if grant is None:
-        raise Unauthenticated(
-            "not-signed-in",
-            "This page is not open in this browser any more.",
-            fix=_way_back(scope),
-        )
+        raise not_signed_in(scope)
     return Visitor(grant.role, grant.course_id, grant.person_id, grant.operator, grant.locale)
+
+
+def not_signed_in(scope: str = "") -> Unauthenticated:
+    """What somebody reads whose session or grant is over, with the way back."""
+    return Unauthenticated(
+        "not-signed-in",
+        "This page is not open in this browser any more.",
+        fix=_way_back(scope),
+    )
 
 
 def _way_back(scope: str) -> str:
     if scope == OPERATOR:
-        return "An administrator of this server gets a new link with: tassel admin link"
+        return "Sign in at /operator/sign-in, or an administrator of this server gets a link with: tassel admin link"
     return "Open Tassel again from your course."
 
 
-def admit(entered: Entered, launch: LaunchContext) -> Response:
-    """Add the course grant of a verified launch to this browser and go to the role's home."""
-    now = campus().clock()
+def admit(landing: Landing) -> Response:
+    """Add the course grant of a verified launch to this browser and open its page."""
     with campus().db.transaction() as session:
-        token = _open(session, now)
-        _forget_others(session, token, entered.person_id)
-        _grant(
-            session,
-            token,
-            scope=f"course:{entered.course_id}",
-            role=entered.role,
-            now=now,
-            course_id=entered.course_id,
-            person_id=entered.person_id,
-            locale=entered.locale,
-        )
-    home = "instructor.home" if entered.role in STAFF else "learner.home"
-    answer = redirect(url_for(home, course_id=entered.course_id), 303)
-    return set_cookie(answer, token)  # type: ignore[arg-type]
+        opened = enter_session(session, landing)
+    return set_cookie(redirect(landing.path, 303), opened.token)  # type: ignore[arg-type]
 
 
-def _forget_others(session: Session, token: str, person_id: str) -> None:
+def enter_session(session: Session, landing: Landing) -> _Opened:
+    """This browser's session with the grant of a verified launch."""
+    now, entered = campus().clock(), landing.entered
+    opened = open_session(session, now)
+    if not opened.fresh:
+        _forget_others(session, opened, entered.person_id)
+    _grant(
+        session,
+        opened,
+        scope=landing.scope or f"course:{entered.course_id}",
+        role=entered.role,
+        now=now,
+        course_id=entered.course_id or None,
+        person_id=entered.person_id,
+        locale=entered.locale,
+    )
+    return opened
+
+
+def _forget_others(session: Session, opened: _Opened, person_id: str) -> None:
     """One account of an LMS per browser: whoever launches ends what the one before could open."""
     installation = select(Person.installation_id).where(Person.id == person_id).scalar_subquery()
     others = select(Person.id).where(Person.installation_id == installation, Person.id != person_id)
-    owner = select(BrowserSession.id).where(BrowserSession.token_hash == token_hash(token))
     session.execute(
         delete(Grant)
-        .where(Grant.session_id == owner.scalar_subquery(), Grant.person_id.in_(others))
+        .where(Grant.session_id == opened.id, Grant.person_id.in_(others))
         .execution_options(synchronize_session=False)
     )
+
+
+def carry_grant(session: Session, opened: _Opened, grant: Grant) -> None:
+    """A course grant of another session in this one too, for as long as it lasts there."""
+    if grant.person_id is not None:
+        _forget_others(session, opened, grant.person_id)
+    kept = {column.name: getattr(grant, column.name) for column in _GRANTS.columns}
+    connection = session.connection()
+    connection.execute(
+        delete(_GRANTS).where(_GRANTS.c.session_id == opened.id, _GRANTS.c.scope == grant.scope)
+    )
+    connection.execute(_GIVE, kept | {"id": new_id(), "session_id": opened.id})
 
 
 def admit_operator(name: str, role: str) -> Response:
     """Add the operator grant after a single-use link was confirmed."""
     now = campus().clock()
     with campus().db.transaction() as session:
-        token = _open(session, now)
-        _grant(session, token, scope=OPERATOR, role=role, now=now, operator=name)
-    return set_cookie(redirect(url_for("operator.home"), 303), token)  # type: ignore[arg-type]
+        opened = open_session(session, now)
+        _grant(session, opened, scope=OPERATOR, role=role, now=now, operator=name)
+    return set_cookie(redirect(url_for("operator.home"), 303), opened.token)  # type: ignore[arg-type]
 
 
 def leave(scope: str) -> None:
@@ -165,33 +185,49 @@ def leave(scope: str) -> None:
         )
 
 
-def _open(session: Session, now: datetime) -> str:
-    """The token of this browser's living session, or of a new one."""
+@dataclass(frozen=True)
+class _Opened:
+    """This browser's session; a ``fresh`` one was begun just now and holds no grant yet."""
+
+    id: str
+    token: str
+    fresh: bool
+
+
+_SESSIONS, _GRANTS = table_of(BrowserSession), table_of(Grant)
+_BEGIN, _GIVE = insert(_SESSIONS), insert(_GRANTS)
+
+
+def open_session(session: Session, now: datetime) -> _Opened:
+    """This browser's living session, or a new one."""
     token = presented_token()
-    if token:
-        known = session.scalar(
-            select(BrowserSession).where(
-                BrowserSession.token_hash == token_hash(token), BrowserSession.expires_at > now
-            )
-        )
-        if known is not None:
-            known.expires_at = now + timedelta(hours=SESSION_HOURS)
-            return token
-    token = new_token()
-    session.add(
-        BrowserSession(
-            token_hash=token_hash(token),
-            created_at=now,
-            expires_at=now + timedelta(hours=SESSION_HOURS),
-        )
+    known = living_session(session, token, now) if token else None
+    if known is None or not token:
+        return _begin_session(session, now)
+    known.expires_at = now + timedelta(hours=SESSION_HOURS)
+    return _Opened(known.id, token, fresh=False)
+
+
+def living_session(session: Session, token: str, now: datetime) -> BrowserSession | None:
+    """The session of a token, unless it is over."""
+    chosen = select(BrowserSession).where(
+        BrowserSession.token_hash == token_hash(token), BrowserSession.expires_at > now
     )
-    session.flush()
-    return token
+    return session.scalar(chosen)
+
+
+def _begin_session(session: Session, now: datetime) -> _Opened:
+    """A new session without any grant."""
+    opened = _Opened(new_id(), new_token(), fresh=True)
+    row = {"id": opened.id, "token_hash": token_hash(opened.token), "created_at": now}
+    expires_at = now + timedelta(hours=SESSION_HOURS)
+    session.connection().execute(_BEGIN, row | {"expires_at": expires_at})
+    return opened
 
 
 def _grant(
     session: Session,
-    token: str,
+    opened: _Opened,
     *,
     scope: str,
     role: str,
@@ -202,23 +238,24 @@ def _grant(
     locale: str | None = None,
 ) -> None:
     """Replace the session's grant for ``scope``."""
-    owner = session.scalars(
-        select(BrowserSession).where(BrowserSession.token_hash == token_hash(token))
-    ).one()
-    session.execute(delete(Grant).where(Grant.session_id == owner.id, Grant.scope == scope))
-    session.add(
-        Grant(
-            session_id=owner.id,
-            scope=scope,
-            course_id=course_id,
-            person_id=person_id,
-            operator=operator,
-            role=role,
-            locale=locale,
-            created_at=now,
-            expires_at=now + timedelta(hours=GRANT_HOURS),
+    connection = session.connection()
+    if not opened.fresh:
+        connection.execute(
+            delete(_GRANTS).where(_GRANTS.c.session_id == opened.id, _GRANTS.c.scope == scope)
         )
-    )
+    row = {
+        "id": new_id(),
+        "session_id": opened.id,
+        "scope": scope,
+        "course_id": course_id,
+        "person_id": person_id,
+        "operator": operator,
+        "role": role,
+        "locale": locale,
+        "created_at": now,
+        "expires_at": now + timedelta(hours=GRANT_HOURS),
+    }
+    connection.execute(_GIVE, row)
 
 
 def set_cookie(answer: Response, token: str) -> Response:

@@ -6,7 +6,7 @@ The layers below give codes and numbers; here they become words. A ``Words`` has
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -50,7 +50,7 @@ class Reason(Protocol):
 
     @property
     def state(self) -> str:
-        """met | below | no_grade | not_posted | excused | no_maximum."""
+        """met | below | no_grade | not_posted | excused | no_maximum | not_new."""
 
     @property
     def percent(self) -> Decimal | None:
@@ -155,6 +155,7 @@ def reason(state: str, reached: Decimal | None, pass_mark: Decimal) -> str:
         "not_posted": _("graded, but not released to learners yet"),
         "excused": _("excused, so it does not count"),
         "no_maximum": _("the course gives no maximum, so it has no percentage"),
+        "not_new": _("%(reached)s, counted already; needs a new result of %(mark)s", **values),
     }
     return sentences[state]
 
@@ -168,6 +169,7 @@ def step(state: str) -> Words:
         "not_posted": Words(_("not released"), "wait"),
         "excused": Words(_("excused")),
         "no_maximum": Words(_("cannot count"), "bad"),
+        "not_new": Words(_("to do again"), "wait"),
     }
     return words[state]
 
@@ -222,11 +224,22 @@ def disclosure(kind: str, to: str) -> str:
     own = {
         "share": _("You made a public link"),
         "download": _("You downloaded it (%(target)s)", target=to),
+        "record": _("You downloaded it in your record (%(target)s)", target=to),
+        "wallet": _("Taken into a wallet (%(target)s)", target=to),
         "course": _("Written to the gradebook of the course"),
         "sis": _("Sent to the student records: %(target)s", target=to),
         "mail": _("You were told by e-mail"),
+        "privacy": _("Given to the administrator of the LMS, who asked what is held about you"),
     }
     return own.get(kind, to)
+
+
+def share_ends(keys: Iterable[str]) -> list[tuple[str, str]]:
+    """How long a public link may stay open, for a list to choose from: "never" or days."""
+    return [
+        (key, _("until I close it") if key == "never" else _("%(days)s days", days=key))
+        for key in keys
+    ]
 
 
 def role(key: str) -> str:
@@ -254,31 +267,6 @@ def regrade(policy: str) -> str:
 def untitled_course() -> str:
     """For a course that the LMS sent without a name."""
     return _("this course")
-
-
-def notice(code: str) -> Words | None:
-    """What was just done; the code stands in the address after a change."""
-    words = {
-        "saved": Words(_("Saved."), "good"),
-        "created": Words(_("The draft is there. Now choose what shows the competency."), "good"),
-        "published": Words(
-            _("Published. Tassel reads the grades again and awards the badge to all who reach it."),
-            "good",
-        ),
-        "stopped": Words(
-            _("Stopped. Nobody earns this badge from now on; those who have it keep it."), "good"
-        ),
-        "resumed": Words(_("The badge can be earned again."), "good"),
-        "removed": Words(_("The draft is removed."), "good"),
-        "reading": Words(_("Tassel is reading the grades."), "good"),
-        "competency": Words(_("The competency is added. Choose it in the table."), "good"),
-        "revoked": Words(_("The award is revoked. Verifiers see it from now on."), "good"),
-        "shared": Words(_("Shared. Anybody with the link can see this badge."), "good"),
-        "unshared": Words(_("The link is closed. It shows nothing any more."), "good"),
-        "mail-off": Words(_("You get no more e-mails about badges."), "good"),
-        "mail-on": Words(_("You get an e-mail when you earn a badge."), "good"),
-    }
-    return words.get(code)
 
 
 def needs(many: Literal["all", "any"] | int) -> str:
@@ -312,6 +300,8 @@ def trigger(key: str) -> str:
         "button": _("asked for here"),
         "publish": _("after publishing"),
         "launch": _("when somebody came in"),
+        "upload": _("after an uploaded file"),
+        "connect": _("after a source was connected or disconnected"),
     }
     return names.get(key, key)
 

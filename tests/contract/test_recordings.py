@@ -25,11 +25,12 @@ from sqlalchemy import update
 from app.db import Database
 from app.errors import UpstreamError
 from app.http import HttpClient
-from app.lti.launch import LaunchContext, begin_login, finish_launch
+from app.lti import login as logins
+from app.lti.launch import LaunchContext, begin_login, prove_launch
 from app.lti.registration import approve, register_manual
 from app.lti.services import LtiServices
 from app.lti.vocabulary import LINE_ITEMS_TYPE, MEMBERS_TYPE, RESULTS_TYPE, SCORE_TYPE
-from app.models import LaunchState, Platform
+from app.models import Platform
 from app.secrets import SecretBox
 from app.settings import load
 from tests.integration.lti_rig import running
@@ -99,13 +100,14 @@ def relaunch(
             )
         )
     params = {**begun["params"], "target_link_uri": target, "client_id": claims["aud"]}
-    login = begin_login(db, SETTINGS, params, now, None)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(logins, "new_token", lambda: claims["nonce"])
+        login = begin_login(db, box, SETTINGS, params, now, None)
     assert f"{issuer}/auth?x=1&" in login.redirect_url
-    with db.transaction() as session:
-        session.execute(update(LaunchState).values(nonce=claims["nonce"]))
     token = jwt.encode(claims, key, algorithm="RS256", headers={"kid": kid})
     form = {"state": login.state, "id_token": token}
-    return finish_launch(db, HttpClient(), SETTINGS, form, login.binding, now)
+    proven = prove_launch(db, box, HttpClient(), SETTINGS, form, login.binding, now)
+    return proven.context
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""A real Chromium, and one demo campus for the whole session."""
+"""Real browsers, and one demo campus for the whole session."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ from werkzeug.serving import make_server
 from app.demo.running import open_campus
 from app.demo.stage import Plan, Stage
 from tests.e2e import newcomer
+from tests.e2e.driving import Engine
+from tests.e2e.engines import MINI_BROWSER, Firefox, WebKit
 from tests.e2e.newcomer import Published
 
 ROOT = Path(__file__).parents[2]
@@ -31,6 +33,9 @@ ARGS = [
     "--disable-quic",
     "--disable-component-update",
     "--disable-sync",
+    # In place of Playwright's own list, which also turns the partitions of storage off that every
+    # real Chromium has: without them a foreign frame has no sessionStorage at all.
+    "--disable-features=HttpsUpgrades,MediaRouter,OptimizationHints,Translate",
 ]
 NO_FOREIGN_COOKIES = "--test-third-party-cookie-phaseout"
 
@@ -76,6 +81,40 @@ def strict_browser(playwright: Playwright, chromium: str) -> Iterator[Browser]:
     started.close()
 
 
+@pytest.fixture(scope="session")
+def firefox_program() -> str:
+    return shutil.which("firefox-esr") or lacking("firefox-esr")
+
+
+@pytest.fixture(scope="session")
+def firefox(firefox_program: str) -> Iterator[Engine]:
+    """Firefox as it comes: it gives every site a jar of cookies per site around it."""
+    started = Firefox(firefox_program, {})
+    yield started
+    started.quit()
+
+
+@pytest.fixture(scope="session")
+def strict_firefox(firefox_program: str) -> Iterator[Engine]:
+    """Firefox that blocks all cookies of other sites, partitioned or not."""
+    started = Firefox(firefox_program, {"network.cookie.cookieBehavior": 1})
+    yield started
+    started.quit()
+
+
+@pytest.fixture(scope="session")
+def webkit() -> Iterator[Engine]:
+    """WebKit with the tracking prevention that Safari has."""
+    driver = shutil.which("WebKitWebDriver") or lacking("webkit2gtk-driver")
+    if not Path(MINI_BROWSER).exists():
+        lacking(MINI_BROWSER)
+    if shutil.which("Xvfb") is None:
+        lacking("xvfb")
+    started = WebKit(driver, ["--enable-itp"])
+    yield started
+    started.quit()
+
+
 @dataclass(frozen=True)
 class Demo:
     """A running campus, as ``tassel demo`` shows it to a newcomer."""
@@ -88,6 +127,16 @@ class Demo:
 def demo(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     with Stage(Plan(tmp_path_factory.mktemp("demo"))) as stage:
         yield Demo(stage, open_campus(stage))
+
+
+@pytest.fixture(scope="session")
+def walled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    """A campus whose LMS is another site than Tassel, with a wall that can stop Tassel's cookies."""
+    folder = tmp_path_factory.mktemp("walled")
+    plan = Plan(folder, lms="canvas", learners=12, lms_host="localhost", wall=True)
+    with Stage(plan) as stage:
+        open_campus(stage)
+        yield stage
 
 
 @pytest.fixture(scope="session")

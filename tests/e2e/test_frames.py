@@ -6,39 +6,26 @@ The LMS is served as ``localhost`` and Tassel as ``127.0.0.1``: two sites on one
 from __future__ import annotations
 
 import re
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
 
 import pytest
-from flask import Flask, Response, request
 from playwright.sync_api import Browser, FrameLocator, Page, expect
-from werkzeug.serving import make_server
 
 from app.demo.running import open_campus
 from app.demo.stage import Plan, Stage
 from tests.e2e import newcomer
+from tests.e2e.engines import Chromium
+from tests.e2e.two_sites import cookies_in_the_frame, two_sites
 
 pytestmark = pytest.mark.browser
 
 OTHER_COURSE = "TEACH 500"
 
 
-class OtherSite(Stage):
-    """The campus with its LMS on another site than Tassel."""
-
-    @property
-    def lms(self) -> str:
-        return super().lms.replace("127.0.0.1", "localhost")
-
-    def _start(self, name: str, module: list[str], *rest: object) -> None:
-        host = ["--host", "localhost"] if name == "lms" else []
-        super()._start(name, [*module, *host], *rest)  # type: ignore[arg-type]
-
-
 @pytest.fixture(scope="module")
 def stage(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
-    with OtherSite(Plan(tmp_path_factory.mktemp("frames"))) as stage:
+    plan = Plan(tmp_path_factory.mktemp("frames"), lms_host="localhost")
+    with Stage(plan) as stage:
         open_campus(stage)
         yield stage
 
@@ -50,50 +37,13 @@ def tab(strict_browser: Browser) -> Iterator[Page]:
     page.context.close()
 
 
-# --- the control: what the browser does to cookies here ---------------------------------------
-
-
-def set_both() -> Response:
-    """A framed page that sets two cookies, alike but for one word."""
-    answer = Response("<form action=/seen><button>Go on</button></form>", mimetype="text/html")
-    for name, partitioned in (("plain", False), ("partitioned", True)):
-        answer.set_cookie(name, "1", secure=True, samesite="None", partitioned=partitioned)
-    return answer
-
-
-def framing() -> str:
-    """A page that frames the other on 127.0.0.1."""
-    return f"<iframe id=tool src='http://127.0.0.1:{request.host.split(':')[1]}/set'></iframe>"
-
-
-@contextmanager
-def two_sites() -> Iterator[int]:
-    """A page and a framed page on two sites; their port."""
-    app = Flask(__name__)
-    app.add_url_rule("/", view_func=framing)
-    app.add_url_rule("/set", view_func=set_both)
-    app.add_url_rule("/seen", "seen", lambda: f"Cookies: {' '.join(sorted(request.cookies))}.")
-    server = make_server("127.0.0.1", 0, app, threaded=True)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield server.server_port
-    server.shutdown()
-    thread.join()
-    server.server_close()
-
-
-def cookies_in_the_frame(page: Page, host: str, port: int) -> str:
-    """What the framed page gets back when the page around it is on ``host``."""
-    page.goto(f"http://{host}:{port}/")
-    frame = page.frame_locator("#tool")
-    frame.get_by_role("button", name="Go on").click()
-    return frame.get_by_text("Cookies:").inner_text()
-
-
 def test_only_a_partitioned_cookie_survives_in_a_foreign_frame(tab: Page) -> None:
+    """The control: what this browser does to cookies here."""
+    engine = Chromium(tab.context)
     with two_sites() as port:
-        assert cookies_in_the_frame(tab, "localhost", port) == "Cookies: partitioned."
-        assert cookies_in_the_frame(tab, "127.0.0.1", port) == "Cookies: partitioned plain."
+        assert cookies_in_the_frame(engine, "localhost", port) == "Cookies: partitioned."
+        everything = "Cookies: bare partitioned plain."
+        assert cookies_in_the_frame(engine, "127.0.0.1", port) == everything
 
 
 # --- Tassel there -----------------------------------------------------------------------------

@@ -6,8 +6,9 @@ import pytest
 from flask import Flask
 from playwright.sync_api import Browser, Page
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
-from app.models import Issuer
+from app.models import Installation, Issuer, Platform
 from app.pipeline.campus import Campus
 from app.web.operator import make_admin_link
 from tests import operator_seed
@@ -24,8 +25,12 @@ def lived(campus: Campus) -> Lived:
 
 def operator_pages(lived: Lived) -> dict[str, str]:
     """Endpoint to path under /operator."""
-    with lived.campus.db.reading() as session:
+    with lived.campus.db.transaction() as session:
         issuer = session.scalars(select(Issuer.id)).one()
+        row = session.scalars(select(Platform)).all()[0]
+        # One that has a grade source which a token opens.
+        row.installation.lms, platform = "moodle", row.id
+        keyed = _keyed(session, row)
     delivery = f"/deliveries/{lived.deliveries['dead']}"
     connection = f"/connections/{lived.connection}"
     award = f"/awards/{lived.awards[0]}"
@@ -41,8 +46,17 @@ def operator_pages(lived: Lived) -> dict[str, str]:
         "awards": "/awards",
         "award": award,
         "award_revoke": f"{award}/revoke",
+        "award_hold": f"{award}/hold",
+        "bulk": f"/revoke-many?badge={lived.badge}",
+        "bulk_run": f"/revoke-many/{lived.bulk}",
         "platforms": "/platforms",
+        "platform": f"/platforms/{platform}",
+        "grade_token": f"/platforms/{platform}/grades",
+        "grade_key": f"/platforms/{keyed}/key",
+        "tool_keys": "/platforms/keys",
+        "tool_keys_replace": "/platforms/keys/replace",
         "platform_register": "/platforms/register",
+        "platform_register_lms": "/platforms/register/moodle?origin=https://lms.example.edu",
         "issuers": "/issuers",
         "issuer": f"/issuers/{issuer}",
         "issuer_rotate": f"/issuers/{issuer}/rotate/ed25519",
@@ -51,7 +65,24 @@ def operator_pages(lived: Lived) -> dict[str, str]:
         "audit_log": "/audit?check=1",
         "health": "/health",
         "left": "/left",
+        "sign_in": "/sign-in",
     }
+
+
+def _keyed(session: Session, like: Platform) -> str:
+    """A registration of an LMS whose grade source a developer key opens."""
+    found = session.scalar(select(Platform.id).where(Platform.client_id == "keyed"))
+    if found is None:
+        now, url = like.created_at, "https://keyed.example.edu"
+        installation = Installation(name="Keyed", lms="canvas", origin=url, created_at=now)
+        row = Platform(
+            installation=installation, issuer=url, client_id="keyed", auth_url=url,
+            token_url=url, jwks_url=url, state="active", created_at=now,
+        )  # fmt: skip
+        session.add_all([installation, row])
+        session.flush()
+        found = row.id
+    return found
 
 
 def opened(browser: Browser, **options: object) -> Page:
@@ -91,7 +122,13 @@ def test_operator_pages(
 def test_public_pages(browser: Browser, lived: Lived, server: str, width: int, scheme: str) -> None:
     page = opened(browser, viewport=size(width), color_scheme=scheme)
     token = operator_seed.share_one(lived, show_name=True)
-    for path in (f"/b/{token}", "/issuers/campus", f"/achievements/{lived.badge}"):
+    for path in (
+        f"/b/{token}",
+        "/issuers/campus",
+        "/catalogue",
+        "/verify",
+        f"/achievements/{lived.badge}",
+    ):
         check(page, server + path, f"{path} {width} {scheme}")
     page.context.close()
 
@@ -103,7 +140,7 @@ def test_every_operator_page_is_among_those_checked(app: Flask, lived: Lived) ->
         for rule in app.url_map.iter_rules()
         if rule.endpoint.startswith("operator.") and "GET" in (rule.methods or ())
     }
-    assert getters - {"enter", "deliveries_csv"} == set(operator_pages(lived))
+    assert getters - {"enter", "deliveries_csv", "sign_in_callback"} == set(operator_pages(lived))
 
 
 def test_repairing_a_delivery_without_a_script(browser: Browser, lived: Lived, server: str) -> None:

@@ -4,20 +4,41 @@ nothing that the content policy refuses, and the live parts alive."""
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 
 import pytest
 from flask import Flask
 from playwright.sync_api import Browser, Page
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
-from app.models import Award, CollectRun, Person
+from app.mastery.renewal import Renewal, Terms
+from app.mastery.validity import Validity
+from app.models import (
+    Award,
+    CollectRun,
+    ContentSelection,
+    Course,
+    CourseSource,
+    GradeAccess,
+    GradeGrant,
+    Installation,
+    Person,
+)
 from app.pipeline import award as awarding
-from app.pipeline import revoke
+from app.pipeline import revoke, uploads
 from app.web.access import TABLE
-from tests.course_seed import Seeded, make_badge, seed, token_for
+from tests.course_seed import Seeded, add_ancestor, make_badge, seed, token_for
 from tests.e2e.conftest import AXE
 
 TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+
+GRADES = b"""Student,ID,SIS User ID,Email,Quiz (1),Lab report (2),Final Score
+    Points Possible,,,,10,20,(read only)
+"Nobody, Known",77,S-77,,8,15,80
+"Ruiz, Ana",,,ana@example.edu,B+,15,80
+"""
+"""A file with a row of nobody, a cell that cannot be read and a total."""
 
 pytestmark = pytest.mark.browser
 
@@ -26,13 +47,16 @@ pytestmark = pytest.mark.browser
 def made(campus) -> Seeded:
     """A course in which every state of a badge and of an award occurs."""
     made = seed(campus)
-    make_badge(made)
+    make_badge(made, terms=Terms(Validity("years", 1), Renewal("window", 60)))
     make_badge(made, "Data literacy, level 2", publish=False, clauses=2)
+    add_ancestor(made)
     for batch in awarding.claim(campus):
         awarding.run(campus, batch.ids)
     with campus.db.transaction() as session:
         awards = session.scalars(select(Award).where(Award.state == "issued")).all()
         awards[0].state = "needs_recipient"
+        awards[2].expires_at = campus.clock() - timedelta(days=1)
+        awards[3].expires_at = campus.clock() + timedelta(days=20)
     revoke.revoke(campus, awards[1].id, "The test was repeated.", "person:x")
     return made
 
@@ -55,25 +79,84 @@ def _note(page: Page, kind: str, text: str) -> None:
 
 def staff_pages(made: Seeded) -> dict[str, str]:
     """Endpoint to path; the award is one of each state in turn."""
-    with made.campus.db.reading() as session:
+    with made.campus.db.transaction() as session:
         award = session.scalars(select(Award).where(Award.state == "issued")).all()[0]
         achievement = award.achievement_id
+        here = session.get_one(Course, made.course_id)
+        origin = session.scalars(select(Course.id).where(Course.context_id.in_(here.history))).one()
+        # One that has a grade source which a token opens.
+        for installation in session.scalars(select(Installation)):
+            installation.lms = "moodle"
+        _connect(session, made)
+        selection = ContentSelection(
+            course_id=made.course_id,
+            person_id=made.teacher,
+            return_url="https://lms.example.edu/return",
+            data=None,
+            accepts=["ltiResourceLink"],
+            targets=["iframe"],
+            multiple=True,
+            created_at=made.campus.clock(),
+            expires_at=made.campus.clock() + timedelta(hours=1),
+        )
+        session.add(selection)
+        session.flush()
+        content = f"/content/{selection.id}"
+    upload = uploads.receive(made.campus, made.course_id, GRADES, made.teacher)
     badge, one = f"/badges/{achievement}", f"/awards/{award.id}"
     return {
         "home": "",
         "new": "/badges/new",
         "badge": badge,
         "look": f"{badge}/look",
+        "validity": f"{badge}/validity",
         "confirm": f"{badge}/publish",
         "confirm_removal": f"{badge}/remove",
         "standings": f"{badge}/learners",
         "learners": "/learners",
+        "learner": f"/learners/{made.learners[0]}",
+        "choose_content": content,
         "awards": "/awards",
         "award": one,
         "confirm_revocation": f"{one}/revoke",
         "competencies": "/competencies",
+        "all_copies": "/copies",
+        "copy": f"/copies/{origin}",
         "settings": "/settings",
+        "uploading": "/grades/upload",
+        "look_upload": f"/grades/upload/{upload}",
+        "grade_token": "/grades/token",
+        "sees": "/grades",
+        "confirm_disconnect": "/grades/canvas_rest/disconnect",
     }
+
+
+def _connect(session: Session, made: Seeded) -> None:
+    """A source that somebody authorised, and people of whom grades wait."""
+    known = select(CourseSource).where(CourseSource.source == "canvas_rest")
+    if session.scalar(known) is not None:
+        return
+    now = made.campus.clock()
+    access = GradeAccess(
+        installation_id=session.scalars(select(Installation.id)).first() or "",
+        source="canvas_rest",
+        base_url="https://lms.example.edu",
+        created_at=now,
+    )
+    session.add(access)
+    session.flush()
+    grant = GradeGrant(access_id=access.id, lms_user_id="8", sealed="", created_at=now)
+    session.add(grant)
+    session.flush()
+    session.add(
+        CourseSource(
+            course_id=made.course_id,
+            source="canvas_rest",
+            grant_id=grant.id,
+            unjoined=3,
+            created_at=now,
+        )
+    )
 
 
 def check(page: Page, address: str, where: str) -> None:
@@ -81,6 +164,11 @@ def check(page: Page, address: str, where: str) -> None:
     answer = page.goto(address)
     assert answer
     assert answer.status == 200, where
+    look(page, where)
+
+
+def look(page: Page, where: str) -> None:
+    """The same for the page that is open."""
     page.wait_for_load_state("networkidle")
     wide = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
     assert wide <= 0, f"{where} is {wide} pixels wider than the window"
@@ -141,25 +229,55 @@ def test_learner_pages(
     for state, award in awards.items():
         page = opened(browser, made, award.person_id, "learner", **options)
         base = f"{server}/courses/{made.course_id}/me"
-        for path in ("", f"/badges/{award.id}", "/settings"):
+        seen = f"/record?look=1&named=yes&badge={award.id}"
+        own = ("/settings", "/data", "/data/erase")
+        for path in ("", f"/badges/{award.id}", "/record", seen, *own):
             check(page, base + path, f"learner {state}{path} {width} {scheme}")
         page.context.close()
     other = next(person for person in made.learners if person not in have)
     page = opened(browser, made, other, "learner", **options)
-    check(page, f"{server}/courses/{made.course_id}/me", f"learner in progress {width} {scheme}")
+    base = f"{server}/courses/{made.course_id}/me"
+    about = f"/about/{awards['issued'].achievement_id}"
+    for path in ("", about):
+        check(page, base + path, f"learner in progress{path} {width} {scheme}")
     page.context.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1180, 320])
+def test_wallet_pages(browser: Browser, made: Seeded, server: str, width: int, scheme: str) -> None:
+    """They are answers to a button, so they are walked to; the badge page then tells of the offer."""
+    with made.campus.db.reading() as session:
+        award = session.scalars(select(Award).where(Award.state == "issued")).all()[0]
+    options = {"viewport": size(width), "color_scheme": scheme}
+    page = opened(browser, made, award.person_id, "learner", **options)
+    page.goto(f"{server}/courses/{made.course_id}/me/badges/{award.id}")
+    for button, heading in WALLETS:
+        page.get_by_role("button", name=button, exact=True).click()
+        page.get_by_role("heading", level=1, name=heading, exact=True).wait_for()
+        look(page, f"{heading} {width} {scheme}")
+        page.get_by_role("link", name="Data literacy, level 1").click()
+        look(page, f"badge with an offer {width} {scheme}")
+    page.context.close()
+
+
+WALLETS = [
+    ("Add to a wallet", "Add to a wallet"),
+    ("Learner Credential Wallet", "Add to the Learner Credential Wallet"),
+]
 
 
 def test_every_page_of_the_course_is_among_those_checked(app: Flask, made: Seeded) -> None:
     """A new page has to be added above."""
-    parts = {"drawn", "uploaded", "run"}
+    parts = {"drawn", "uploaded", "run", "upload_report"}
     getters = {
         rule.endpoint.removeprefix("instructor.")
         for rule in app.url_map.iter_rules()
         if rule.endpoint.startswith("instructor.") and "GET" in (rule.methods or ())
     }
     assert getters - parts == set(staff_pages(made))
-    assert {"learner.home", "learner.badge", "learner.settings"} <= set(TABLE)
+    learners = {"learner.home", "learner.badge", "learner.record", "learner.settings"}
+    assert learners <= set(TABLE)
 
 
 def test_the_words_follow_the_table_while_one_types(

@@ -9,7 +9,7 @@ import requests
 
 from app.demo.lms import LmsConfig, LmsServer, create_lms, serve
 from app.demo.visitor import Visitor
-from tests.integration.demo_lms_tool import ENDPOINT, LINE_ITEMS, RESULTS, SCORE, Tool
+from tests.integration.demo_lms_tool import CUSTOM, ENDPOINT, LINE_ITEMS, RESULTS, SCORE, Tool
 
 MODES = ("standard", "moodle", "canvas")
 
@@ -29,7 +29,7 @@ class Stage:
         self.tool.stop()
         self.lms.stop()
 
-    def control(self, name: str, **body: Any) -> Any:
+    def control(self, name: str, /, **body: Any) -> Any:
         answer = self.tool.session.post(f"{self.url}/_control/{name}", json=body, timeout=10)
         assert answer.status_code == 200, answer.text
         return answer.json()
@@ -48,6 +48,22 @@ class Stage:
         admin = next(one for one in self.state("people")["people"] if one["admin"])
         self.visitor.become(self.url, admin["id"])
         self.visitor.register(self.url, self.tool.url + "/register")
+
+    def set_up(self, *scopes: str) -> None:
+        """Register by hand on both sides, active at once."""
+        told = self.tool.metadata()
+        answer = self.control(
+            "registration",
+            name="Minimal tool",
+            login_url=told["initiate_login_uri"],
+            redirect_uris=told["redirect_uris"],
+            keyset_url=told["jwks_uri"],
+            target_url=self.tool.url + "/launch",
+            custom=CUSTOM,
+            **({"scopes": list(scopes)} if scopes else {}),
+        )
+        self.tool.registered = answer
+        self.tool.configuration = answer
 
     def launch(self, person: int, link: str | None = None, course: int | str = 3) -> dict[str, Any]:
         self.visitor.become(self.url, person)

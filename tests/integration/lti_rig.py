@@ -18,10 +18,9 @@ from werkzeug.serving import make_server
 from app.db import Database
 from app.demo.lms import LmsConfig, LmsServer, create_lms, serve
 from app.http import HttpClient
-from app.lti.launch import LaunchContext, Login, begin_login, finish_launch
+from app.lti.launch import LaunchContext, Login, begin_login, prove_launch
 from app.lti.registration import approve, register_manual
-from app.lti.services import LtiServices
-from app.main import create_app
+from app.main import compose, create_app
 from app.pipeline.campus import Campus
 from app.secrets import SecretBox
 from app.settings import load
@@ -99,7 +98,8 @@ class Rig:
             "lti_message_hint": "hint",
             "target_link_uri": f"{self.campus.settings.public_url}/lti/launch",
         } | changes
-        return begin_login(self.db, self.campus.settings, params, self.clock(), None)
+        campus = self.campus
+        return begin_login(self.db, campus.box, campus.settings, params, self.clock(), None)
 
     def forged(self, login: Login, **order: Any) -> dict[str, str]:
         """The form post that answers ``login`` with an id_token as ordered."""
@@ -108,8 +108,12 @@ class Rig:
         return {"state": login.state, "id_token": self.control("forge", **order)["id_token"]}
 
     def finish(self, form: dict[str, str], binding: str | None) -> LaunchContext:
-        campus = self.campus
-        return finish_launch(campus.db, campus.http, campus.settings, form, binding, self.clock())
+        campus, now = self.campus, self.clock()
+        proven = prove_launch(
+            campus.db, campus.box, campus.http, campus.settings, form, binding, now
+        )
+        proven.use_up(campus.db, now)
+        return proven.context
 
     def launch(self, **order: Any) -> LaunchContext:
         login = self.login()
@@ -142,22 +146,23 @@ def running(app: Any) -> Iterator[int]:
 
 
 @contextmanager
-def tool_beside(lms_url: str, db: Database, folder: str) -> Iterator[tuple[Campus, Clock]]:
-    """The whole web application on a free port, beside the LMS at ``lms_url``."""
+def tool_beside(
+    lms_url: str, db: Database, folder: str, *others: str
+) -> Iterator[tuple[Campus, Clock]]:
+    """The whole web application on a free port, beside the LMSs at ``lms_url`` and ``others``."""
     door, clock = Door(), Clock()
     with running(door) as port:
         settings = load(
             {
                 "TASSEL_PUBLIC_URL": f"http://127.0.0.1:{port}",
-                "TASSEL_ALLOWED_ORIGINS": lms_url,
+                "TASSEL_ALLOWED_ORIGINS": ",".join((lms_url, *others)),
                 "TASSEL_DATA_DIR": folder,
                 "TASSEL_DATABASE_URL": db.url,
             }
         )
         box = SecretBox([Fernet.generate_key().decode()])
-        http = HttpClient((lms_url,))
-        services = LtiServices(db, box, http, clock)
-        campus = Campus(settings, db, box, http, clock, services, {})
+        http = HttpClient((lms_url, *others))
+        campus = compose(settings, db, box, http, clock)
         door.app = create_app(settings, campus)
         yield campus, clock
         http.close()

@@ -15,6 +15,7 @@ from app.db import Database
 from app.demo.lms import LmsConfig, create_lms, serve
 from app.demo.sis.config import SisConfig, SisPerson
 from app.demo.sis.server import SisServer
+from app.gradebook.grants import Grants
 from app.http import HttpClient
 from app.lti.keys import ensure_key, public_jwks
 from app.lti.services import LtiServices
@@ -84,7 +85,8 @@ class Stage:
         http = HttpClient(self.settings.allowed_origins)
         box = SecretBox([self.settings.master_key])
         lti = LtiServices(self.db, box, http, self.clock)
-        return Campus(self.settings, self.db, box, http, self.clock, lti, {})
+        grants = Grants(self.db, box, self.clock)
+        return Campus(self.settings, self.db, box, http, self.clock, lti, {}, grants)
 
     def _jwks_server(self) -> None:
         app = Flask("jwks")

@@ -46,7 +46,7 @@ def moments(seed: int) -> list[Moment]:
     draw = random.Random(seed)
     found = [
         Moment("read", place, trigger)
-        for trigger in ("schedule", "publish")
+        for trigger in ("launch", "publish")
         for place in draw.sample(range(COLUMNS), 3)
     ]
     found += [Moment("sign", signed) for signed in draw.sample((0, 0, 1, 1), 4)]

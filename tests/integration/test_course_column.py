@@ -9,8 +9,16 @@ from sqlalchemy import delete, select, update
 
 from app.db import Database
 from app.lti.vocabulary import RESULT_SCOPE
-from app.models import Attempt, Course, CourseColumn, CourseScore, Delivery, Disclosure
-from app.pipeline import deliver
+from app.models import (
+    AchievementVersion,
+    Attempt,
+    Course,
+    CourseColumn,
+    CourseScore,
+    Delivery,
+    Disclosure,
+)
+from app.pipeline import deliver, outbox
 from app.settings import Settings
 from tests.integration.send_stage import Stage
 
@@ -210,3 +218,86 @@ def test_forgetting_our_rows_writes_nothing_twice(stage: Stage) -> None:
     stage.send()
     assert {row.code for row in stage.deliveries()} == {"already-there"}
     assert set(stage.posts().values()) == {1}
+
+
+def test_a_deleted_column_is_not_made_again_without_being_asked(stage: Stage) -> None:
+    stage.queue(stage.awards[:1])
+    stage.send()
+    del stage.box.columns[stage.column().id]
+    for some in (stage.awards[:2], stage.awards):
+        stage.queue(some)
+        stage.send()
+    assert stage.states() == {"sent": 1, "dead": 5}
+    assert not [one for one in stage.box.columns.values() if one.kind == "tool"]
+    with stage.db.transaction() as session:
+        outbox.column_again(session, stage.course_id, stage.achievement_id, stage.clock())
+    stage.send()
+    assert stage.states() == {"sent": 6}
+    assert set(stage.values().values()) == {1.0}
+    assert len(stage.values()) == 6, "also those who had it in the column that was deleted"
+
+
+def rename(stage: Stage, name: str) -> None:
+    with stage.db.transaction() as session:
+        session.execute(update(AchievementVersion).values(name=name))
+
+
+def test_the_column_follows_the_badges_name(stage: Stage) -> None:
+    stage.queue(stage.awards[:1])
+    stage.send()
+    before = stage.column().id
+    rename(stage, "Data literacy, new")
+    stage.queue(stage.awards[:2])
+    stage.send()
+    column = stage.column()
+    assert (column.id, column.label) == (before, "Badge: Data literacy, new")
+    assert column.maximum == 1
+    assert column.resource_id == stage.achievement_id
+    assert stage.states() == {"sent": 2}
+
+
+def test_a_teachers_name_for_the_column_stays(stage: Stage) -> None:
+    stage.queue(stage.awards[:1])
+    stage.send()
+    column = stage.column()
+    column.label = "Our badge"
+    rename(stage, "Data literacy, new")
+    stage.queue(stage.awards[:2])
+    stage.send()
+    assert stage.box.columns[column.id].label == "Our badge"
+    assert stage.states() == {"sent": 2}
+
+
+def test_a_name_that_the_lms_refuses_keeps_no_mark_back(stage: Stage) -> None:
+    stage.queue(stage.awards[:1])
+    stage.send()
+    rename(stage, "Data literacy, new")
+    stage.lms_faults(path="lineitems|line_items", kind="status", method="PUT", status=400, times=9)
+    stage.queue(stage.awards[:2])
+    stage.send()
+    assert stage.states() == {"sent": 2}
+    assert stage.column().label == "Badge: Data literacy"
+
+
+def test_a_column_that_moved_is_found_again(stage: Stage) -> None:
+    stage.queue(stage.awards[:1])
+    stage.send()
+    column = stage.column()
+    del stage.box.columns[column.id]
+    column.id += 500
+    stage.box.columns[column.id] = column
+    stage.queue(stage.awards[:2])
+    stage.send()
+    stage.make_due()
+    stage.send()
+    assert stage.states() == {"sent": 2}
+    assert set(stage.values().values()) == {1.0}
+    assert len([one for one in stage.box.columns.values() if one.kind == "tool"]) == 1
+
+
+def test_the_column_asks_nobody_to_hand_something_in(build: Callable[..., Stage]) -> None:
+    stage = build("canvas")
+    stage.queue(stage.awards[:1])
+    stage.send()
+    kind = "https://canvas.instructure.com/lti/submission_type"
+    assert stage.column().extra[kind] == {"type": "none"}

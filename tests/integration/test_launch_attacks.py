@@ -13,13 +13,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.fernet import Fernet
 from pylti1p3.deployment import Deployment as LibraryDeployment
 from sqlalchemy import select, update
 
 from app.db import Database
 from app.errors import LaunchRefused
-from app.lti import launch, library, login
-from app.models import Deployment, LaunchState, Platform
+from app.lti import launch, library, login, parties, state
+from app.models import AnsweredLogin, Deployment, Platform
+from app.secrets import SecretBox
 from tests.integration.lti_rig import Rig, rig
 
 
@@ -105,9 +107,8 @@ class Agreeing:
         return True
 
 
-def first_deployment(db: Database, waiting: Any, *_: object) -> Deployment:
-    found: Deployment = next(iter(waiting.deployments.values()))
-    return found
+def first_deployment(db: Database, party: parties.Party, *_: object) -> parties.Named:
+    return next(iter(party.deployments.values()))
 
 
 Patch = tuple[object, str, object]
@@ -130,7 +131,7 @@ NO_REGISTRATION: list[Patch] = [
 ]
 NO_NONCE: list[Patch] = [(library.StateService, "check_nonce", lambda *_: True)]
 NO_BINDING: list[Patch] = [(launch, "hmac", Agreeing)]
-NO_USE: list[Patch] = [(launch, "_use_up", nothing)]
+NO_USE: list[Patch] = [(state, "use_up", nothing)]
 NO_LAUNCH_TARGET: list[Patch] = [(launch, "check_target", nothing)]
 
 ATTACKS: dict[str, tuple[Callable[[Rig], Any], str, list[Patch]]] = {
@@ -176,12 +177,12 @@ ATTACKS: dict[str, tuple[Callable[[Rig], Any], str, list[Patch]]] = {
     "registration switched off meanwhile": (
         switched_off,
         "platform-disabled",
-        [(launch, "refuse_unless_active", nothing)],
+        [(parties, "_refuse_unless_active", nothing)],
     ),
     "registration not approved": (
         login_at_pending_platform,
         "platform-pending",
-        [(login, "refuse_unless_active", nothing)],
+        [(parties, "_refuse_unless_active", nothing)],
     ),
     "foreign target at login": (
         foreign_target_at_login,
@@ -259,11 +260,54 @@ def test_error_of_the_lms_is_told_without_repeating_it(here: Rig) -> None:
 
 
 def test_unsigned_requests_store_nothing(here: Rig) -> None:
-    for _ in range(3):
+    """Neither a login nor a launch without a good signature, with the right state or without."""
+    begun = here.login()
+    for named, binding in (("x", "y"), (begun.state, begun.binding)):
         with pytest.raises(LaunchRefused):
-            here.finish({"state": "x", "id_token": "a.b.c"}, "y")
+            here.finish({"state": named, "id_token": "a.b.c"}, binding)
     with here.db.reading() as session:
-        assert session.scalars(select(LaunchState)).all() == []
+        assert session.scalars(select(AnsweredLogin)).all() == []
+
+
+def test_state_of_another_make_is_refused(here: Rig) -> None:
+    """What else is sealed under the campus's key, a changed state, and one of another campus."""
+    begun = here.login()
+    form = here.forged(begun)
+    middle = len(begun.state) // 2
+    other = "A" if begun.state[middle] != "A" else "B"
+    foreign = SecretBox([Fernet.generate_key().decode()])
+    for named in (
+        here.campus.box.seal(b"a client secret"),
+        "state-" + here.campus.box.seal(b'{"nonce": "x"}'),
+        "state-" + here.campus.box.seal(b"[]"),
+        begun.state[:middle] + other + begun.state[middle + 1 :],
+        "state-" + foreign.seal(here.campus.box.open(begun.state.removeprefix("state-"))),
+        "é" * 40,
+        "state-" + "A" * 20_000,
+    ):
+        with pytest.raises(LaunchRefused) as refusal:
+            here.finish(form | {"state": named}, begun.binding)
+        assert refusal.value.code == "state-unknown"
+    assert here.finish(form, begun.binding).sub
+
+
+def test_a_refused_entry_uses_nothing_up(here: Rig) -> None:
+    """A launch enters whole or not at all: what stopped it can be mended and it still serves."""
+    begun, now = here.login(), here.clock()
+    campus = here.campus
+    proven = launch.prove_launch(
+        campus.db, campus.box, campus.http, campus.settings, here.forged(begun), begun.binding, now
+    )
+
+    def enter() -> None:
+        proven.use_up(campus.db, now)
+        raise LookupError
+
+    with pytest.raises(LookupError):
+        campus.db.together(enter)
+    with here.db.reading() as session:
+        assert session.scalars(select(AnsweredLogin)).all() == []
+    proven.use_up(campus.db, now)
 
 
 def test_of_equal_launches_at_once_one_gets_in(here: Rig) -> None:

@@ -59,6 +59,11 @@ def come(here: Rig, **order: Any) -> tuple[LaunchContext, Entered]:
     return found, enter(here.campus, found)
 
 
+def person_of(here: Rig, sub: str) -> Person:
+    with here.db.reading() as session:
+        return session.scalars(select(Person).where(Person.sub == sub)).one()
+
+
 def counted(session: Session, table: type[Any]) -> int:
     return session.scalar(select(func.count()).select_from(table)) or 0
 
@@ -261,6 +266,33 @@ def test_dropping_out_and_coming_back(here: Rig) -> None:
     assert enrolment(here, "12").state == "active"
 
 
+@pytest.mark.usefixtures("parameters")
+def test_own_user_ids_come_by_launch_and_by_roster(canvas: Rig) -> None:
+    """Canvas tells its own ids of those who never came when asked with the navigation's link."""
+    found, entered = come(canvas, person=12)
+    assert person_of(canvas, found.sub).lms_user_id == "12"
+    sync_roster(canvas.campus, entered.course_id)
+    with canvas.db.reading() as session:
+        ids = session.scalars(select(Person.lms_user_id)).all()
+    assert len(set(ids)) == len(ids) == 33
+    assert None not in ids
+
+
+@pytest.mark.usefixtures("parameters")
+def test_roster_without_custom_fields_is_read_where_rlid_is_refused(canvas: Rig) -> None:
+    _, entered = come(canvas, person=8)
+    links = canvas.lms.app.extensions["demo_lms"].links
+    for number in [key for key, link in links.items() if link.navigation]:
+        del links[number]
+    assert sync_roster(canvas.campus, entered.course_id).added == 32
+
+
+def test_custom_fields_are_not_asked_where_nothing_is_gained(here: Rig) -> None:
+    found, entered = come(here, person=8)
+    sync_roster(here.campus, entered.course_id)
+    assert person_of(here, found.sub).lms_user_id is None
+
+
 def test_inactive_member_has_left(canvas: Rig) -> None:
     _, entered = come(canvas, person=8)
     sync_roster(canvas.campus, entered.course_id)
@@ -291,7 +323,7 @@ def test_half_a_list_changes_nothing(here: Rig, monkeypatch: pytest.MonkeyPatch)
     sync_roster(here.campus, entered.course_id)
     whole = here.campus.lti.members
 
-    def broken(platform_id: str, url: str) -> Iterator[Any]:
+    def broken(platform_id: str, url: str, _rlid: str | None) -> Iterator[Any]:
         for number, member in enumerate(whole(platform_id, url)):
             if number == 5:
                 raise UpstreamError("x", "cut off", system="LMS", permanent=False)

@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from aiosmtpd.controller import Controller
@@ -100,7 +101,7 @@ def facts(address: str | None = "ada@example.edu", **changes: Any) -> AwardFacts
 
 def target(address: str, scheme: str = "smtp", **changes: Any) -> MailTarget:
     mailer = Mailer(f"{scheme}://{address}", changes.get("sender", "Badges <no-reply@example.edu>"))
-    return MailTarget(mailer, "en", lambda: NOW)
+    return MailTarget(mailer, "en", lambda: NOW, ZoneInfo("Europe/Berlin"))
 
 
 def send(to: MailTarget, *rows: AwardFacts) -> list[Outcome]:
@@ -128,6 +129,47 @@ def test_a_message_in_words_and_as_page(server: Callable[..., str], mailbox: Mai
         for secret in ("secret-token", "S-20841", "lti-sub-1", "score", "%("):
             assert secret not in part
     assert '<html lang="en" dir="ltr">' in page.get_content()
+
+
+ENDS = datetime(2027, 5, 3, 21, 59, 59, tzinfo=UTC)
+
+
+def one(to: MailTarget, mailbox: Mailbox, row: AwardFacts, operation: str) -> EmailMessage:
+    to.send_many([("d1", row, operation)])
+    return mailbox.messages[-1]
+
+
+def body(message: EmailMessage) -> str:
+    text = message.get_body(("plain",))
+    assert text is not None
+    return str(text.get_content())
+
+
+def test_a_reminder_names_the_last_day_of_the_campus(
+    server: Callable[..., str], mailbox: Mailbox
+) -> None:
+    to = target(server())
+    english = one(to, mailbox, facts(expires_at=ENDS), "remind-14")
+    assert english["Subject"] == "Your badge “Data literacy” ends on May 3, 2027"
+    assert "valid until the end of May 3, 2027" in body(english)
+    assert "turn these messages off" in body(english)
+    assert "%(" not in body(english)
+    german = one(to, mailbox, facts(expires_at=ENDS, locale="de-AT"), "remind-60")
+    assert german["Subject"] == "Ihr Badge „Data literacy“ endet am 3. Mai 2027"
+    strange = one(to, mailbox, facts(expires_at=ENDS, locale="xx-unknown"), "remind-60")
+    assert "2027-05-03" in body(strange)
+
+
+def test_who_earns_a_badge_that_ends_reads_when(
+    server: Callable[..., str], mailbox: Mailbox
+) -> None:
+    to = target(server())
+    assert "valid until" not in body(one(to, mailbox, facts(), "create"))
+    assert "valid until the end of May 3" in body(
+        one(to, mailbox, facts(expires_at=ENDS), "create")
+    )
+    again = one(to, mailbox, facts(expires_at=ENDS, renews=True), "create")
+    assert again["Subject"] == "You renewed the badge “Data literacy”"
 
 
 def test_the_same_delivery_has_the_same_message_id(

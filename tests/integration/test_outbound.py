@@ -4,19 +4,30 @@ from __future__ import annotations
 
 import socket
 import threading
+import time
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
 
+from app import dialling
 from app import http as outbound
 from app.errors import UpstreamError
 from app.http import HttpClient
 
 
 @contextmanager
-def answering(raw: bytes, *, drip: float = 0, endless: bool = False) -> Iterator[str]:
-    """A server that says ``raw`` to everybody; ``endless`` repeats the last bytes."""
+def answering(
+    raw: bytes,
+    *,
+    drip: float = 0,
+    endless: bool = False,
+    again: bytes = b"",
+    heard: list[bytes] | None = None,
+) -> Iterator[str]:
+    """A server that says ``raw`` to everybody; ``endless`` goes on with ``again`` (or with x)."""
+    more = again or b"x" * (1 if drip else 65536)
     listener = socket.create_server(("127.0.0.1", 0))
     stop = threading.Event()
 
@@ -31,10 +42,12 @@ def answering(raw: bytes, *, drip: float = 0, endless: bool = False) -> Iterator
 
     def _say(peer: socket.socket) -> None:
         try:
-            peer.recv(65536)
+            asked = peer.recv(65536)
+            if heard is not None:
+                heard.append(asked)
             peer.sendall(raw)
             while endless and not stop.wait(drip):
-                peer.sendall(b"x" * (1 if drip else 65536))
+                peer.sendall(more)
         except OSError:
             return
 
@@ -77,6 +90,13 @@ def code(client: HttpClient, url: str, method: str = "GET") -> str:
         "https://10.0.0.1/",
         "https://192.168.1.1/",
         "https://169.254.169.254/latest/meta-data",
+        "https://[64:ff9b:1::7f00:1]/",
+        "https://[::7f00:1]/",
+        "https://[fec0::1]/",
+        "https://[5f00::1]/",
+        "https://lms.example.edu:port/",
+        "https://lms.example.edu:99999/",
+        "https://[::1/",
         "https://0.0.0.0/",
         "https://100.64.0.1/",
         "https://2130706433/",
@@ -105,8 +125,8 @@ def test_one_bad_address_among_good_ones_is_enough(monkeypatch: pytest.MonkeyPat
         (socket.AF_INET, socket.SOCK_STREAM, 6, "", (ip, 443)) for ip in ("1.1.1.1", "10.1.1.1")
     ]
     monkeypatch.setattr(socket, "getaddrinfo", lambda *a, **k: found)
-    with pytest.raises(outbound.ForbiddenAddress):
-        outbound.public_addresses("mixed.example", 443)
+    with pytest.raises(dialling.ForbiddenAddress):
+        dialling.public_addresses("mixed.example", 443)
 
 
 def test_an_allowed_origin_is_exact(client: HttpClient) -> None:
@@ -187,3 +207,110 @@ def test_nobody_listening_is_a_clear_message() -> None:
     client = HttpClient((f"http://127.0.0.1:{port}",))
     assert code(client, f"http://127.0.0.1:{port}/") == "upstream-unreachable"
     client.close()
+
+
+def test_two_readings_of_an_address_are_none() -> None:
+    """``urlsplit`` sees the allowed host behind the backslash, the dialler the one before it."""
+    with answering(reply(b"secret")) as inside, answering(reply(b"{}")) as origin:
+        client = HttpClient((origin,))
+        host = origin.partition("://")[2]
+        for sly in (f"{inside}\\@{host}/", f"{inside}\\\\@{host}/x", f"http://me@{host}/"):
+            assert code(client, sly) == "upstream-forbidden-address"
+        client.close()
+
+
+@pytest.mark.parametrize(
+    "location", ["https://[::1", "//lms.example.edu:port/", "http://127.0.0.1:99999/", "https:///"]
+)
+def test_a_redirect_to_no_address_is_refused(location: str) -> None:
+    with answering(reply(b"", f"Location: {location}", status="302 Found")) as origin:
+        client = HttpClient((origin,))
+        assert code(client, origin) == "upstream-forbidden-address"
+        client.close()
+
+
+@pytest.mark.parametrize(
+    ("raw", "drip", "again"),
+    [
+        (b"HTTP/1.1 200 OK\r\nX-Slow: ", 0.05, b"x"),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1;", 0.05, b"x"),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n", 0.05, b"A: b\r\n"),
+        (b"", 0, b"HTTP/1.1 100 Continue\r\n\r\n" * 1000),
+    ],
+    ids=["header", "size of a chunk", "trailers", "never the answer itself"],
+)
+def test_no_part_of_an_answer_holds_the_line(
+    raw: bytes, drip: float, again: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outbound, "TOTAL_SECONDS", 0.4)
+    with answering(raw, endless=True, drip=drip, again=again) as origin:
+        client, began = HttpClient((origin,)), time.monotonic()
+        assert code(client, origin) == "upstream-too-much"
+        assert time.monotonic() - began < 3
+        client.close()
+
+
+def test_packed_nothing_without_end_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Blocks that unpack to no byte: the reader would look for the first byte for ever."""
+    monkeypatch.setattr(outbound, "TOTAL_SECONDS", 0.4)
+    packer = zlib.compressobj(wbits=31)
+    start = packer.compress(b"") + packer.flush(zlib.Z_SYNC_FLUSH)
+    head = b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nConnection: close\r\n\r\n"
+    empty = b"\x00\x00\x00\xff\xff"
+    with answering(head + start, endless=True, again=empty * 1000) as origin:
+        client = HttpClient((origin,))
+        assert code(client, origin) == "upstream-too-much"
+        client.close()
+
+
+def test_a_name_with_a_thousand_dead_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each takes its time to fail; together they get no more than one request may take."""
+    found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("1.1.1.1", 443))] * 1000
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *a, **k: found)
+    monkeypatch.setattr(outbound, "TOTAL_SECONDS", 0.4)
+    tried = []
+
+    def dead(address: tuple[str, int], timeout: float) -> socket.socket:
+        tried.append(timeout)
+        time.sleep(0.1)
+        raise TimeoutError
+
+    monkeypatch.setattr(socket, "create_connection", dead)
+    client = HttpClient()
+    assert code(client, "https://lms.example.edu/").startswith("upstream-")
+    assert 0 < len(tried) < 10
+    client.close()
+
+
+def test_json_without_bottom_is_no_json() -> None:
+    with answering(reply(b"[" * 200_000)) as origin:
+        client = HttpClient((origin,))
+        answer = client.get(origin, system="Campus SIS")
+        with pytest.raises(UpstreamError) as caught:
+            answer.json()
+        client.close()
+    assert caught.value.code == "upstream-not-json"
+
+
+def test_no_cookie_is_kept_for_anybody() -> None:
+    """Registrations of many LMSs go through one session: nothing of one may reach another."""
+    heard: list[bytes] = []
+    with answering(reply(b"{}", "Set-Cookie: a=b; Path=/"), heard=heard) as origin:
+        client = HttpClient((origin,))
+        client.get(origin, system="LMS")
+        client.get(origin, system="LMS")
+        client.close()
+    assert len(heard) == 2
+    assert b"cookie" not in heard[1].lower()
+
+
+def test_an_endless_body_behind_a_redirect_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    """``requests`` would read it whole to see where the redirect leads."""
+    monkeypatch.setattr(outbound, "MAX_BYTES", 300_000)
+    monkeypatch.setattr(outbound, "TOTAL_SECONDS", 2.0)
+    raw = b"HTTP/1.1 302 Found\r\nLocation: /there\r\nConnection: close\r\n\r\n"
+    with answering(raw, endless=True) as origin:
+        client, began = HttpClient((origin,)), time.monotonic()
+        assert code(client, origin) == "upstream-too-much"
+        assert time.monotonic() - began < 1.5, "by its size, not only by the time"
+        client.close()

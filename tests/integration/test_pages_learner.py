@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
+from datetime import timedelta
 
 import html5lib
+import pikepdf
 import pytest
 from flask.testing import FlaskClient
 from sqlalchemy import select
 
 from app.credentials import bake
+from app.credentials.verify import pictures
 from app.models import Award, Disclosure, OptOut, Person, Share
 from app.pipeline import award as awarding
 from app.pipeline import revoke
@@ -24,6 +28,14 @@ def made(campus) -> Seeded:
     for batch in awarding.claim(campus):
         awarding.run(campus, batch.ids)
     return made
+
+
+def attached(pdf: bytes) -> bytes:
+    with pikepdf.open(io.BytesIO(pdf)) as document:
+        return document.attachments["credential.json"].get_file().read_bytes()
+
+
+INSIDE = {"png": bake.unbake, "svg": pictures.from_svg, "pdf": attached}
 
 
 def award_in(made: Seeded, state: str = "issued") -> Award:
@@ -126,7 +138,33 @@ def test_sharing_is_a_choice_that_can_be_taken_back(
     assert [share.show_name for share in shares if share.ended_at is None] == [False]
 
 
-@pytest.mark.parametrize("kind", ["json", "jwt", "png"])
+def test_a_link_closes_by_itself_when_its_holder_wants_that(
+    holder: FlaskClient, made: Seeded, award: Award
+) -> None:
+    post(holder, made, f"/badges/{award.id}/share", ends="30")
+    page = get(holder, made, f"/badges/{award.id}")
+    path = re.search(r'id="link"[^>]*value="[^"]*(/b/[^"]+)"', page)[1]
+    assert re.search(r'<option value="keep" selected>until [^<]*\d', page)
+    post(holder, made, f"/badges/{award.id}/share", show_name="yes", ends="keep")
+    with made.campus.db.transaction() as session:
+        share = session.scalars(select(Share)).one()
+        assert share.expires_at - share.created_at >= timedelta(days=30)
+        share.expires_at = made.campus.clock() + timedelta(seconds=60)
+    assert holder.get(path).status_code == 200
+    with made.campus.db.transaction() as session:
+        session.scalars(select(Share)).one().expires_at = made.campus.clock()
+    assert holder.get(path).status_code == 404
+    assert holder.get(f"{path}/credential.json").status_code == 404
+    assert "This badge is private." in get(holder, made, f"/badges/{award.id}")
+    post(holder, made, f"/badges/{award.id}/share", ends="never")
+    post(holder, made, f"/badges/{award.id}/share", 422, ends="40000")
+    assert holder.get(path).status_code == 404
+    with made.campus.db.reading() as session:
+        shares = session.scalars(select(Share).where(Share.expires_at.is_(None))).all()
+    assert [share.token in path for share in shares] == [False]
+
+
+@pytest.mark.parametrize("kind", ["json", "jwt", "png", "svg", "pdf"])
 def test_each_download_is_the_signed_badge_and_is_noted(
     holder: FlaskClient, made: Seeded, award: Award, kind: str
 ) -> None:
@@ -137,7 +175,7 @@ def test_each_download_is_the_signed_badge_and_is_noted(
     elif kind == "jwt":
         assert answer.text.count(".") == 2
     else:
-        assert json.loads(bake.unbake(answer.data))["credentialSubject"]["id"] == award.subject_id
+        assert json.loads(INSIDE[kind](answer.data))["credentialSubject"]["id"] == award.subject_id
     with made.campus.db.reading() as session:
         noted = session.scalars(select(Disclosure).where(Disclosure.kind == "download")).one()
     assert (noted.award_id, noted.target) == (award.id, kind.upper())

@@ -100,23 +100,31 @@ def test_leaving_closes_the_area(operator):
     assert operator.get("/operator/").status_code == 401
 
 
+OF_A_GRADE_SOURCE = ("operator.grade_key", "operator.grade_token")
+"""Each LMS has one of them at most; they are tried where the grade sources are."""
+
+
 def addresses(app, lived: Lived, permission: str) -> list[str]:
     """A real address of every GET page that needs ``permission``."""
     with lived.campus.db.reading() as db:
         issuer = db.scalar(select(IssuerKey.issuer_id).limit(1))
+        platform = db.scalar(select(Platform.id))
     values = {
         "delivery_id": lived.deliveries["dead"],
         "connection_id": lived.connection,
         "award_id": lived.awards[0],
+        "bulk_id": lived.bulk,
         "issuer_id": issuer,
         "kind": "ed25519",
         "token_id": lived.token,
+        "platform_id": platform,
+        "key": "moodle",
     }
     found = []
     for rule in app.url_map.iter_rules():
         if not rule.endpoint.startswith("operator.") or "GET" not in rule.methods:
             continue
-        if TABLE[rule.endpoint].who != permission:
+        if TABLE[rule.endpoint].who != permission or rule.endpoint in OF_A_GRADE_SOURCE:
             continue
         known = values | ({"kind": "oneroster_csv"} if "connections" in rule.rule else {})
         with app.test_request_context():
@@ -435,7 +443,6 @@ def test_bad_invitation_comes_back(operator):
 def test_manual_registration_is_pending_until_approved(operator, campus):
     form = {
         "name": "Campus LMS",
-        "lms": "generic",
         "origin": "https://lms.test",
         "issuer": "https://lms.test",
         "client_id": "c1",
@@ -443,11 +450,11 @@ def test_manual_registration_is_pending_until_approved(operator, campus):
         "token_url": "https://lms.test/token",
         "jwks_url": "https://lms.test/jwks",
     }
-    assert "/lti/login" in page(operator, "/operator/platforms/register")
-    bad = operator.post("/operator/platforms/register", data={**form, "jwks_url": ""})
+    assert "/lti/login" in page(operator, "/operator/platforms/register/generic")
+    bad = operator.post("/operator/platforms/register/generic", data={**form, "jwks_url": ""})
     assert bad.status_code == 422
     assert 'href="#jwks_url"' in bad.text
-    assert operator.post("/operator/platforms/register", data=form).status_code == 303
+    assert operator.post("/operator/platforms/register/generic", data=form).status_code == 303
     with campus.db.reading() as db:
         row = db.scalars(select(Platform)).one()
         assert row.state == "pending"
@@ -483,10 +490,22 @@ def test_rotation_asks_then_keeps_the_old_key_listed(operator, lived):
     assert "stay valid" in page(operator, form)
     assert operator.post(form).status_code == 303
     text = page(operator, f"/operator/issuers/{old.issuer_id}")
-    assert "retired, still listed" in text
+    assert "signs until its successor does" in text
+    assert "listed, signs later" in text
+    again = operator.post(form)
+    assert again.status_code == 409, "one successor at a time"
     assert old.fragment in operator.get("/issuers/campus/did.json").text
     missing = operator.get(f"/operator/issuers/{old.issuer_id}/rotate/nonsense")
     assert missing.status_code == 404
+
+
+def test_a_key_that_its_keeper_does_not_use_says_what_to_do(operator, lived):
+    with lived.campus.db.transaction() as db:
+        old = db.scalars(select(IssuerKey).where(IssuerKey.kind == "ed25519")).one()
+        old.problem = {"code": "upstream-503", "message": "It is sealed.", "fix": "Unseal it."}
+    text = page(operator, f"/operator/issuers/{old.issuer_id}")
+    assert "A key does not sign" in text
+    assert "Unseal it." in text
 
 
 def test_issuer_profile_form(operator, campus):

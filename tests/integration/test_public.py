@@ -14,6 +14,7 @@ from app import schema
 from app.credentials import bake, shares, status
 from app.db import Base
 from app.models import (
+    Achievement,
     Award,
     Credential,
     Heartbeat,
@@ -23,6 +24,7 @@ from app.models import (
     StatusList,
 )
 from app.pipeline.revoke import revoke
+from app.pipeline.supersede import supersede
 from app.web.tokens import mint
 from tests import operator_seed
 from tests.operator_seed import Lived
@@ -254,6 +256,44 @@ def test_drafts_have_no_public_name(client, lived):
     assert "Not yet" not in page(client, "/issuers/campus")
 
 
+def test_catalogue_shows_what_can_be_earned(client, lived):
+    """Drafts and withdrawn badges are not offered; every sign in the search stands for itself."""
+    text = page(client, "/catalogue")
+    assert f"/achievements/{lived.badge}" in text
+    name = json.loads(signed(lived).document)["credentialSubject"]["achievement"]["name"]
+    assert name in page(client, f"/catalogue?find={name[:4].lower()}")
+    for nothing in ("%25%25", "___", "no such badge"):
+        assert f"/achievements/{lived.badge}" not in page(client, f"/catalogue?find={nothing}")
+    hostile = page(client, "/catalogue?find=%22%3E%3Cscript%3E")
+    assert "<script>" not in hostile
+    with lived.campus.db.transaction() as db:
+        db.get_one(Achievement, lived.badge).state = "withdrawn"
+    assert f"/achievements/{lived.badge}" not in page(client, "/catalogue")
+    known = client.get("/catalogue.json").json["@graph"]
+    assert [one["ceterms:credentialStatusType"]["ceterms:targetNode"] for one in known[1:]] == [
+        "credentialStat:Deprecated"
+    ]
+
+
+def test_catalogue_for_machines_says_what_credentials_say(client, lived):
+    answer = client.get("/catalogue.json")
+    assert answer.mimetype == "application/ld+json"
+    assert (
+        client.get("/catalogue.json", headers={"If-None-Match": answer.headers["ETag"]}).status_code
+        == 304
+    )
+    organization, badge = answer.json["@graph"]
+    said = json.loads(signed(lived).document)["credentialSubject"]["achievement"]
+    assert badge["@id"] == said["id"]
+    assert badge["ceterms:ctid"] == f"ce-{lived.badge}"
+    assert badge["ceterms:name"] == {"en": said["name"]}
+    assert badge["ceterms:offeredBy"] == [organization["@id"]]
+    condition = badge["ceterms:requires"][0]
+    assert condition["ceterms:description"] == {"en": said["criteria"]["narrative"]}
+    named = [one["ceterms:targetNode"] for one in condition.get("ceterms:targetCompetency", [])]
+    assert named == [one["targetUrl"] for one in said.get("alignment", [])]
+
+
 def test_status_list_is_cacheable_and_changes_with_a_revocation(client, lived):
     path = "/issuers/campus/status/1"
     first = client.get(path)
@@ -280,6 +320,7 @@ def test_pictures(client, lived):
 
 
 def test_no_personal_data_at_any_public_address(client, app, lived, token):
+    supersede(lived.campus, lived.awards[0], "recipient", "operator:test")
     with lived.campus.db.reading() as db:
         people = list(db.scalars(select(Person)))
         issuer = db.scalars(select(Issuer)).one()

@@ -118,7 +118,7 @@ def test_a_roster_that_is_read_while_somebody_launches_for_the_first_time(trip: 
     member = Member("eve", "Active", (), "learner", "Eve", "", "", None, None, False)
 
     class Services:
-        def members(self, _platform_id: str, _url: str) -> list[Member]:
+        def members(self, _platform_id: str, _url: str, _rlid: str | None) -> list[Member]:
             return [member]
 
     campus = replace(trip.campus, lti=Services())  # type: ignore[arg-type]

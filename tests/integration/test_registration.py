@@ -18,7 +18,13 @@ from app.demo.lms import LmsConfig, LmsServer, create_lms, serve
 from app.demo.visitor import Page, Visitor
 from app.errors import Conflict, Invalid, NotFound, UpstreamError
 from app.lti import registration
-from app.lti.vocabulary import PLATFORM_CONFIGURATION, SCOPES, TOOL_CONFIGURATION
+from app.lti.vocabulary import (
+    DEEP_LINK,
+    PLATFORM_CONFIGURATION,
+    RESOURCE_LINK,
+    SCOPES,
+    TOOL_CONFIGURATION,
+)
 from app.models import AuditEntry, Deployment, Installation, Invitation, Platform, ToolKey
 from app.pipeline.campus import Campus
 from tests.integration.lti_rig import Clock, running, tool_beside
@@ -174,6 +180,8 @@ def test_every_step_is_in_the_audit_log(moodle: Stage) -> None:
     registration.disable(moodle.campus.db, platform_id, actor="operator:test", now=moodle.clock())
     with moodle.campus.db.reading() as session:
         found = session.execute(select(AuditEntry.action, AuditEntry.subject)).all()
+    invited, *found = [row for row in found if not row.subject.startswith("tool-key")]
+    assert invited.action == "platform.invited"
     assert [row.action for row in found] == [
         "platform.registered",
         "platform.approved",
@@ -209,9 +217,13 @@ class Impostor:
         self.origin = ""
         self.changes: dict[str, Any] = {}
         self.answer: tuple[Any, int] = ({"client_id": "c-1"}, 200)
+        self.once = False
+        """The configuration was given out and is not given again."""
         self.sent: list[tuple[str, Any]] = []
 
-    def _configuration(self) -> Response:
+    def _configuration(self) -> Response | tuple[str, int]:
+        if self.once:
+            return "used", 401
         found = {
             "issuer": self.origin,
             "authorization_endpoint": self.origin + "/auth",
@@ -277,7 +289,7 @@ def test_request_holds_what_the_standard_asks(trial: Trial) -> None:
     assert sent["token_endpoint_auth_method"] == "private_key_jwt"
     about = sent[TOOL_CONFIGURATION]
     assert about["target_link_uri"] == f"{base}/lti/launch"
-    assert [message["type"] for message in about["messages"]] == ["LtiResourceLinkRequest"]
+    assert [message["type"] for message in about["messages"]] == [RESOURCE_LINK, DEEP_LINK]
     with trial.campus.db.reading() as session:
         assert session.scalars(select(ToolKey)).all(), "our key set must be there before the answer"
 
@@ -293,6 +305,30 @@ def test_endpoint_on_another_site_is_refused(trial: Trial, name: str, value: str
         trial.register()
     assert refusal.value.code == "foreign-configuration"
     assert name in refusal.value.fix
+    assert trial.lms.sent == []
+
+
+@pytest.mark.parametrize(
+    ("family", "name", "value"),
+    [
+        ("other", "token_endpoint", "https://sso.canvaslms.com/login/oauth2/token"),
+        ("other", "issuer", "https://canvas.instructure.com"),
+        ("moodle", "jwks_uri", "https://sso.canvaslms.com/api/lti/security/jwks"),
+        ("canvas", "token_endpoint", "https://auth.brightspace.com/core/connect/token"),
+        ("canvas", "issuer", "https://blackboard.com"),
+        ("canvas", "jwks_uri", "https://sso.canvaslms.com.evil.example/jwks"),
+        ("desire2learn", "authorization_endpoint", "https://developer.blackboard.com/x"),
+        ("blackboardlearn", "issuer", "https://canvas.instructure.com"),
+    ],
+)
+def test_a_vendor_s_hosts_are_for_that_vendor_only(
+    trial: Trial, family: str, name: str, value: str
+) -> None:
+    about = {"product_family_code": family, "version": "1"}
+    trial.lms.changes = {name: value, PLATFORM_CONFIGURATION: about}
+    with pytest.raises(Invalid) as refusal:
+        trial.register()
+    assert refusal.value.code == "foreign-configuration"
     assert trial.lms.sent == []
 
 
@@ -341,6 +377,39 @@ def test_new_addresses_need_a_new_approval(trial: Trial) -> None:
     trial.lms.changes = {"jwks_uri": trial.lms.origin + "/other-keys"}
     trial.token = registration.invite(trial.campus.db, trial.lms.origin, trial.clock())
     assert trial.register().waiting
+
+
+def test_a_configuration_that_is_given_out_once_is_enough(trial: Trial) -> None:
+    """Some LMSs put a one-time token into its address and send no registration token at all."""
+    campus, address = trial.campus, trial.lms.origin + "/configuration"
+    seen = registration.preview(
+        campus.db, campus.box, campus.http, trial.token, address, "", trial.clock()
+    )
+    trial.lms.once = True
+    parts = (campus.db, campus.box, campus.http, campus.settings)
+    with pytest.raises(UpstreamError):
+        registration.register(*parts, trial.token, address, "", trial.clock())
+    made = registration.register(
+        *parts, trial.token, address, "", trial.clock(), carried=seen.carried
+    )
+    assert made.waiting
+    assert trial.lms.sent[0][0] == "", "no bearer where the LMS gave none"
+
+
+def test_a_carried_configuration_is_for_one_invitation_and_an_hour(trial: Trial) -> None:
+    campus, address = trial.campus, trial.lms.origin + "/configuration"
+    parts = (campus.db, campus.box, campus.http)
+    other = registration.invite(trial.campus.db, trial.lms.origin, trial.clock())
+    seen = registration.preview(*parts, other, address, "", trial.clock())
+    mine = registration.preview(*parts, trial.token, address, "", trial.clock())
+    trial.lms.once = True
+    for hours, carried in ((0, seen.carried), (0, "rubbish"), (2, mine.carried)):
+        trial.clock.ahead = timedelta(hours=hours)
+        with pytest.raises(UpstreamError):
+            registration.register(
+                *parts, campus.settings, trial.token, address, "", trial.clock(), carried=carried
+            )
+    assert trial.lms.sent == []
 
 
 # --- by hand -----------------------------------------------------------------------------------

@@ -23,7 +23,9 @@ from app.models import (
     ApiToken,
     Award,
     BrowserSession,
+    BulkRevocation,
     Connection,
+    ContentSelection,
     Course,
     Delivery,
     Deployment,
@@ -33,10 +35,13 @@ from app.models import (
     Person,
     Platform,
 )
+from app.models import Rule as Given
+from app.pipeline import uploads
 from app.pipeline.campus import Campus
 from app.pipeline.enter import Entered
 from app.secrets import token_hash
 from app.web.access import TABLE
+from app.web.landing import Landing
 from app.web.session import admit
 from app.web.tokens import SCOPES, mint
 from tests.integration.trip import Trip
@@ -58,7 +63,20 @@ def world(campus: Campus) -> dict[str, str]:
     trip.collect()
     trip.sign()
     now = campus.clock()
+    upload = uploads.receive(campus, trip.course_id, b"ID number,Quiz (%)\nS-1,50\n", teacher)
     with campus.db.transaction() as session:
+        selection = ContentSelection(
+            course_id=trip.course_id,
+            person_id=teacher,
+            return_url="http://127.0.0.1:8081/return",
+            data=None,
+            accepts=["ltiResourceLink"],
+            targets=["iframe"],
+            multiple=True,
+            created_at=now,
+            expires_at=now + timedelta(hours=1),
+        )
+        session.add(selection)
         connection = Connection(kind="oneroster_csv", name="Campus SIS", config={}, created_at=now)
         session.add(connection)
         session.flush()
@@ -81,9 +99,24 @@ def world(campus: Campus) -> dict[str, str]:
                 expires_at=now + timedelta(minutes=15),
             )
         )
+        here = session.get_one(Course, trip.course_id)
+        here.history = ["old"]
+        origin = Course(deployment_id=here.deployment_id, context_id="old", created_at=now)
+        session.add(origin)
+        session.flush()
+        session.add(Given(course_id=origin.id, achievement_id=achievement, state="published"))
+        session.flush()
+        bulk = BulkRevocation(
+            reason="Wrong exam.", actor="test", total=1, starts_at=now, created_at=now
+        )
+        session.add(bulk)
         session.flush()
         ids = {
+            "bulk_id": bulk.id,
             "course_id": trip.course_id,
+            "origin_id": origin.id,
+            "selection_id": selection.id,
+            "subject_id": person,
             "achievement_id": achievement,
             "award_id": award.id,
             "person_id": person,
@@ -95,6 +128,7 @@ def world(campus: Campus) -> dict[str, str]:
             "issuer_id": session.scalars(select(Issuer.id)).one(),
             "share": shares.share(session, award.id, False, now),
             "teacher": teacher,
+            "upload_id": upload,
             "api": mint(session, "test", list(SCOPES), None, "test", now),
             "token_id": session.scalars(select(ApiToken.id)).one(),
         }
@@ -102,6 +136,7 @@ def world(campus: Campus) -> dict[str, str]:
             ("learner", f"course:{trip.course_id}", "learner", person),
             ("instructor", f"course:{trip.course_id}", "instructor", teacher),
             ("operator", "operator", "operator", None),
+            ("privacy", f"privacy:{person}", "privacy", teacher),
         ):
             browser = BrowserSession(
                 token_hash=token_hash(name), created_at=now, expires_at=now + timedelta(hours=1)
@@ -113,7 +148,7 @@ def world(campus: Campus) -> dict[str, str]:
                     session_id=browser.id,
                     scope=scope,
                     role=role,
-                    course_id=trip.course_id if who else None,
+                    course_id=trip.course_id if scope.startswith("course:") else None,
                     person_id=who,
                     operator=None if who else "op",
                     created_at=now,
@@ -142,9 +177,12 @@ def test_every_line_says_its_twin_and_every_exception_its_reason() -> None:
 
 def test_only_protocol_routes_take_posts_from_elsewhere() -> None:
     outside = {name for name, line in TABLE.items() if line.outside_posts}
-    assert outside == {"lti.login", "lti.launch"}
+    doors = ("token", "nonce", "credential", "notification", "exchange")
+    wallet = {f"wallet.{name}" for name in doors}
+    lti = {"lti.login", "lti.launch", "lti.again", "lti.notices"}
+    assert outside == {*lti, *wallet, "api.verify"}
     commits = {name for name, line in TABLE.items() if line.commits_on_get}
-    assert commits == {"lti.login"}
+    assert commits == {"grades.connected", "lti.jwks", "operator.sign_in_callback"}
 
 
 FILLED = {
@@ -158,6 +196,8 @@ FILLED = {
     "name": "campus",
     "size": "96",
     "key": "canvas",
+    "place": "issuers/campus",
+    "reference": "nowhere",
 }
 
 
@@ -198,9 +238,9 @@ def test_reading_never_writes_and_every_page_parses(
     parser = html5lib.HTMLParser(strict=True)
     pages = 0
     for rule in rules(app):
-        if "GET" not in (rule.methods or ()) or rule.endpoint == "lti.login":
+        if "GET" not in (rule.methods or ()) or TABLE[rule.endpoint].commits_on_get:
             continue
-        for who in ("learner", "instructor", "operator", "api"):
+        for who in ("learner", "instructor", "operator", "privacy", "api"):
             commits.clear()
             answer = visit(client, address(rule, world), who, world)
             assert commits == [], f"GET {rule.rule} wrote: {commits[:1]}"
@@ -376,7 +416,7 @@ def test_the_next_person_at_a_shared_computer_does_not_find_the_last_ones_course
     headers = {"Authorization": "Bearer instructor"}
     assert client.get(f"/courses/{foreign}", headers=headers).status_code == 200
     with app.test_request_context(headers=headers):
-        admit(entered, None)  # type: ignore[arg-type]
+        admit(Landing(entered, "/"))
     assert client.get(f"/courses/{foreign}", headers=headers).status_code == 401
     own = client.get(f"/courses/{world['course_id']}/me", headers=headers)
     assert own.status_code == 200

@@ -14,8 +14,10 @@ from flask import Flask, Response, request
 from sqlalchemy import select, update
 
 from app.db import Database
+from app.demo.lms import LmsConfig, create_lms, serve
 from app.errors import NotFound, UpstreamError
-from app.lti.services import LineItem
+from app.http import HttpClient
+from app.lti.services import LineItem, LtiServices
 from app.lti.vocabulary import MEMBERS_SCOPE, RESULT_SCOPE
 from app.models import AccessToken, Platform
 from tests.integration.lti_rig import Rig, rig, running
@@ -191,6 +193,26 @@ def test_two_registrations_of_one_issuer_share_no_token(moodle: Rig) -> None:
     assert lti.token(moodle.platforms[0], [RESULT_SCOPE]) != lti.token(
         moodle.platforms[1], [RESULT_SCOPE]
     )
+
+
+def test_two_schools_that_share_an_issuer_get_their_own_tokens(canvas: Rig) -> None:
+    """Hosted schools have one issuer; their token endpoints and grants are apart."""
+    with serve(create_lms(LmsConfig(mode="canvas", learners=12))) as other:
+        http = HttpClient((canvas.lms.url, other.url))
+        first, canvas.lms = canvas.lms, other
+        try:
+            canvas.add_registration("canvas", client_id="the-other-school")
+        finally:
+            canvas.lms = first
+        assert canvas.tools[0]["issuer"] == canvas.tools[1]["issuer"]
+        lti = LtiServices(canvas.db, canvas.campus.box, http, canvas.clock)
+        for platform, lms in zip(canvas.platforms, (first, other), strict=True):
+            token = lti.token(platform, [RESULT_SCOPE])
+            assert token in lms.app.extensions["demo_lms"].access
+            assert lti.token(platform, [RESULT_SCOPE]) == token
+        with canvas.db.reading() as session:
+            assert len(session.scalars(select(AccessToken)).all()) == 2
+        http.close()
 
 
 def test_token_that_the_lms_forgot_is_dropped_and_asked_again(here: Rig) -> None:

@@ -13,6 +13,7 @@ from app.credentials import issuers, status
 from app.credentials.keys import PublicKey
 from app.credentials.proofs import FORMATS
 from app.errors import Conflict, Invalid, NotFound, UpstreamError
+from app.gradebook.columns import Ranks
 from app.models import (
     AchievementVersion,
     Assessment,
@@ -30,7 +31,7 @@ from app.models import (
     ResultVersion,
     StatusList,
 )
-from app.pipeline import badges, collect, revoke
+from app.pipeline import badges, collect, reading, revoke
 from app.pipeline.campus import Campus
 from app.pipeline.preview import preview
 from tests.integration.trip import Trip
@@ -255,9 +256,9 @@ def test_changes_of_a_reading_that_died_are_decided_by_the_next(trip: Trip) -> N
     run_id = collect.request(trip.campus, trip.course_id, "button")
     (batch,) = collect.claim(trip.campus)
     with trip.db.reading() as session:
-        course = collect.course_ref(session, trip.course_id)
-    for column, assessment_id in collect._columns(trip.campus, trip.book, course):
-        collect._read_column(trip.campus, trip.book, course, column, assessment_id)
+        course = reading.course_ref(session, trip.course_id)
+    begun = reading.begin(trip.campus, trip.book, course, Ranks({"ags": 10}), whole=False)
+    reading.carry_out(trip.campus, begun, lambda *_: None)
     assert award_of(trip, "chi") is None
     trip.clock.forward(minutes=16)
     collect.reap(trip.campus)

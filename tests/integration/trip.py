@@ -10,7 +10,7 @@ from decimal import Decimal
 from sqlalchemy import select
 
 from app.db import Database
-from app.gradebook.port import CourseRef, SourceColumn, SourceScore
+from app.gradebook.port import Asked, CourseRef, Listing, Page, SourceColumn, SourceScore, Unit
 from app.mastery.frameworks import add_competency
 from app.mastery.rules import Clause, RuleDefinition
 from app.models import (
@@ -33,6 +33,8 @@ class Gradebook:
 
     key: str = "ags"
     label: str = "LTI"
+    rank: int = 10
+    unit: Unit = "columns"
     maximum: dict[str, Decimal] = field(default_factory=dict)
     grades: dict[tuple[str, str], Decimal] = field(default_factory=dict)
     tags: dict[str, str] = field(default_factory=dict)
@@ -41,11 +43,24 @@ class Gradebook:
     def serves(self, course: CourseRef) -> bool:
         return True
 
-    def columns(self, course: CourseRef) -> Sequence[SourceColumn]:
-        return [
-            SourceColumn(name, name.title(), top, place, self.tags.get(name))
-            for place, (name, top) in enumerate(self.maximum.items(), 1)
-        ]
+    def columns(self, course: CourseRef, asked: Asked) -> Listing:
+        return Listing(
+            [
+                SourceColumn(name, name.title(), top, place, self.tags.get(name))
+                for place, (name, top) in enumerate(self.maximum.items(), 1)
+            ]
+        )
+
+    def read(
+        self, course: CourseRef, columns: Sequence[SourceColumn], asked: Asked
+    ) -> Iterator[Page]:
+        for done, column in enumerate(columns, 1):
+            yield Page(
+                scores=list(self.scores(course, column)),
+                complete_columns=frozenset({column.external_id}),
+                done=done,
+                total=len(columns),
+            )
 
     def scores(self, course: CourseRef, column: SourceColumn) -> Iterator[SourceScore]:
         self.reads += 1

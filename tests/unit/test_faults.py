@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -188,3 +189,17 @@ def test_rules_are_listed_with_their_hits(served: Served) -> None:
     served.put()
     (rule,) = requests.request("GET", f"{served.url}/_control/faults", timeout=5).json()["faults"]
     assert (rule["kind"], rule["hits"], rule["times"]) == ("status", 1, 5)
+
+
+def test_the_answer_waits_for_the_end_of_the_request(served: Served) -> None:
+    """An answer before that is lost when the connection is closed over the unread rest."""
+    served.arm(method="PUT", path="/things/a", kind="status", status=401)
+    host, port = served.url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), 5) as connection:
+        connection.sendall(b"PUT /things/a HTTP/1.0\r\nContent-Length: 4\r\n\r\n")
+        connection.settimeout(0.3)
+        with pytest.raises(TimeoutError):
+            connection.recv(1)
+        connection.settimeout(5)
+        connection.sendall(b"late")
+        assert b" 401 " in connection.recv(100)

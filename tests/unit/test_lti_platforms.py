@@ -64,6 +64,40 @@ def test_sections_come_from_where_they_mean_a_class() -> None:
     assert LMS["canvas"].section_sis_id(lis, {"section_sis_ids": "A-1,A-2"}) == "A-1"
 
 
+def test_a_token_is_made_for_the_address_or_for_a_fixed_name() -> None:
+    address = "https://lms.example/token"
+    assert LMS["generic"].token_audience(address, None) == address
+    assert LMS["brightspace"].token_audience(address, None).endswith("brightspace.com/auth/token")
+    assert LMS["brightspace"].token_audience(address, "told") == "told"
+
+
+@pytest.mark.parametrize(
+    ("key", "status", "body", "person"),
+    [
+        ("generic", 400, "", True),
+        ("generic", 404, "There is no such learner", True),
+        ("generic", 404, "Line item does not exist", False),
+        ("generic", 403, "User in requested score is not enrolled", False),
+        ("blackboard", 400, "User could not be found: 1", True),
+        ("brightspace", 403, "User in requested score is not enrolled in the org unit", True),
+        ("brightspace", 403, "Insufficient scope", False),
+        ("brightspace", 404, "User in requested score does not exist", True),
+    ],
+)
+def test_a_refusal_is_about_the_person_or_not(
+    key: str, status: int, body: str, person: bool
+) -> None:
+    assert LMS[key].refuses_person(status, body) is person
+
+
+def test_student_numbers_come_from_the_vendors_own_claim() -> None:
+    claims = {"http://www.brightspace.com": {"org_defined_id": "S-1"}}
+    assert LMS["brightspace"].person_sis_id({}, {}, claims) == "S-1"
+    assert LMS["generic"].person_sis_id({}, {}, claims) is None
+    for odd in ({}, {"http://www.brightspace.com": "S-1"}, {"http://www.brightspace.com": {}}):
+        assert LMS["brightspace"].person_sis_id({"person_sourcedid": "S-2"}, {}, odd) == "S-2"
+
+
 def test_table() -> None:
     assert lms_for("nobody").key == "generic"
     assert lms_of_family("Moodle").key == "moodle"
@@ -73,9 +107,10 @@ def test_table() -> None:
 
 def test_an_lms_is_named_in_its_own_file_only() -> None:
     room = Path(app.lti.__file__).parent
-    names = re.compile("|".join(key for key in LMS if key != "generic"), re.IGNORECASE)
+    vendors = [key for key in LMS if key != "generic"]
+    names = re.compile("|".join(vendors), re.IGNORECASE)
     named = {
         path.name for path in room.rglob("*.py") if names.search(path.read_text(encoding="utf-8"))
     }
-    assert named == {"moodle.py", "canvas.py", "__init__.py"}
+    assert named == {f"{key}.py" for key in vendors} | {"__init__.py"}
     assert not names.search((room / "__init__.py").read_text(encoding="utf-8"))

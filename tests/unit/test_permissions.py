@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from app.lti.roles import STAFF
-from app.web.permissions import COURSE, OPERATOR, OPERATOR_ROLES, PERMISSIONS, allows
+from app.web.permissions import COURSE, OPERATOR, OPERATOR_ROLES, PERMISSIONS, PRIVACY, allows
 
 
 def test_launches_and_the_table_mean_the_same_roles():
@@ -20,8 +20,10 @@ def test_learners_never_hold_a_permission_of_staff():
 
 def test_roles_of_one_area_open_nothing_in_the_other():
     course = {role for line in PERMISSIONS.values() if line.area == COURSE for role in line.roles}
+    privacy = {role for line in PERMISSIONS.values() if line.area == PRIVACY for role in line.roles}
     assert not course & OPERATOR_ROLES
-    assert {line.area for line in PERMISSIONS.values()} == {COURSE, OPERATOR}
+    assert not privacy & (course | OPERATOR_ROLES)
+    assert {line.area for line in PERMISSIONS.values()} == {COURSE, OPERATOR, PRIVACY}
 
 
 def test_sis_administrator_has_exactly_deliveries():

@@ -65,3 +65,37 @@ def test_a_public_address_is_an_https_origin(url: str) -> None:
 def test_every_setting_says_what_it_is() -> None:
     for name, field in Settings.model_fields.items():
         assert field.description, name
+
+
+OIDC = {
+    "TASSEL_OIDC_ISSUER": "https://login.example.edu",
+    "TASSEL_OIDC_CLIENT_ID": "tassel",
+    "TASSEL_OIDC_CLIENT_SECRET": "secret",
+    "TASSEL_OIDC_OPERATORS": "Ada@Example.edu, group:IT, u-1",
+}
+
+
+def test_campus_sign_in_is_whole_or_not_there() -> None:
+    found = load(OIDC)
+    assert found.oidc_operators == ("ada@example.edu", "group:IT", "u-1")
+    assert load({}).oidc_issuer == ""
+
+
+@pytest.mark.parametrize("missing", sorted(OIDC))
+def test_campus_sign_in_says_what_is_missing(missing: str) -> None:
+    with pytest.raises(ConfigurationError) as refused:
+        load({name: value for name, value in OIDC.items() if name != missing})
+    assert "TASSEL_OIDC_" in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "issuer", ["login", "http://login.example.edu", "https://login.example.edu?x=1", "https://"]
+)
+def test_campus_sign_in_needs_a_secure_address(issuer: str) -> None:
+    with pytest.raises(ConfigurationError):
+        load(OIDC | {"TASSEL_OIDC_ISSUER": issuer})
+
+
+def test_a_group_needs_a_name() -> None:
+    with pytest.raises(ConfigurationError):
+        load(OIDC | {"TASSEL_OIDC_OPERATORS": "group:"})

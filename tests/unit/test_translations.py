@@ -10,8 +10,16 @@ from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po
 
 APP = Path(__file__).parents[2] / "app"
-KEYWORDS = {"_": None, "gettext": None, "ngettext": (1, 2)}
-ENGLISH_ONLY = ("web/operator/", "web/templates/operator/", "web/templates/lti/", "web/tokens.py")
+KEYWORDS = {"_": None, "gettext": None, "ngettext": (1, 2), "say": None}
+ENGLISH_ONLY = (
+    "web/operator/",
+    "web/templates/operator/",
+    "web/templates/lti/administration.html",
+    "web/templates/lti/config",
+    "web/templates/lti/register",
+    "web/templates/lti/steps.html",
+    "web/tokens.py",
+)
 """Pages for the people who run servers and LMSs; they are in English."""
 
 

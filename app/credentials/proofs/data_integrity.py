@@ -1,7 +1,8 @@
 """Data Integrity proofs with the cryptosuite eddsa-rdfc-2022 (W3C vc-di-eddsa, section 3.2).
 
 The document is turned into RDF, canonicalized with RDFC-1.0 and hashed; so is the proof without its
-value; both hashes, proof first, are signed with Ed25519. Two ways to the same canonical text:
+value; both hashes, proof first, are signed with Ed25519. Three ways to the same canonical text:
+the statements of the template with the learner's values put in (:mod:`skeleton`, for signing),
 pyoxigraph with contexts trimmed to the terms in use (fast), and PyLD with the full contexts (the
 reference). :func:`check_trim` says whether they agree for a template; a template for which they do
 not is signed with ``fast=False``.
@@ -24,6 +25,7 @@ from pyld.options import ExpandOptions, NormalizeOptions
 
 from app.credentials import contexts, wording
 from app.credentials.keys import KeyKind, PublicKey, Signer
+from app.credentials.proofs import skeleton
 from app.credentials.proofs.errors import ProofError
 from app.errors import Invalid
 
@@ -56,7 +58,7 @@ def sign(document: Mapping[str, Any], signer: Signer, *, now: datetime, fast: bo
         raise Invalid("bad-key", f"{CRYPTOSUITE} needs an Ed25519 key.")
     created = wording.timestamp(now, "now")
     method = f"{issuer_of(document)}#{signer.public.fragment}"
-    signature = signer.sign(options_hash(created, method) + _document_hash(document, fast))
+    signature = signer.sign(options_hash(created, method) + _signed_hash(document, fast))
     proof = {
         "type": "DataIntegrityProof",
         "cryptosuite": CRYPTOSUITE,
@@ -117,7 +119,9 @@ def check_trim(document: Mapping[str, Any]) -> bool:
     ``fast`` for every badge of that version.
     """
     try:
-        return canonical_fast(document) == canonical_reference(document)
+        reference = canonical_reference(document)
+        filled = skeleton.canonical(document, _statements) or reference
+        return canonical_fast(document) == filled == reference
     except Invalid:
         return False
 
@@ -127,17 +131,22 @@ def canonical_fast(document: Mapping[str, Any]) -> bytes:
 
     :raises Invalid: an unknown context, or not JSON-LD (code ``not-json-ld``).
     """
+    dataset = pyoxigraph.Dataset(_statements(document))
+    dataset.canonicalize(pyoxigraph.CanonicalizationAlgorithm.RDFC_1_0)
+    lines = sorted(f"{quad} .\n" for quad in dataset)
+    return "".join(lines).encode()
+
+
+def _statements(document: Mapping[str, Any]) -> list[pyoxigraph.Quad]:
+    """What ``document`` says, read with its contexts trimmed and inlined."""
     urls = contexts.context_urls(document)
     body = {name: value for name, value in document.items() if name != "@context"}
     inlined = _trimmed(urls, contexts.term_names(document))
     text = f'{{"@context":{inlined},{json.dumps(body)[1:]}'
     try:
-        dataset = pyoxigraph.Dataset(pyoxigraph.parse(text, pyoxigraph.RdfFormat.JSON_LD))
+        return list(pyoxigraph.parse(text, pyoxigraph.RdfFormat.JSON_LD))
     except (SyntaxError, ValueError) as problem:
         raise Invalid("not-json-ld", f"The document is not valid JSON-LD: {problem}") from None
-    dataset.canonicalize(pyoxigraph.CanonicalizationAlgorithm.RDFC_1_0)
-    lines = sorted(f"{quad} .\n" for quad in dataset)
-    return "".join(lines).encode()
 
 
 def canonical_reference(document: Mapping[str, Any]) -> bytes:
@@ -202,6 +211,15 @@ def issuer_of(document: Mapping[str, Any]) -> str:
     if not isinstance(identifier, str):
         raise Invalid("no-issuer", "The document names no issuer.")
     return identifier
+
+
+def _signed_hash(document: Mapping[str, Any], fast: bool) -> bytes:
+    """The same as :func:`_document_hash`, from the template's skeleton where that serves.
+
+    Checking goes the longer way, so whoever checks what was signed checks the skeleton too.
+    """
+    filled = skeleton.canonical(document, _statements) if fast else None
+    return hashlib.sha256(filled).digest() if filled else _document_hash(document, fast)
 
 
 def _document_hash(document: Mapping[str, Any], fast: bool) -> bytes:

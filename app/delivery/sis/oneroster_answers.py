@@ -191,7 +191,7 @@ def _quote(said: Said) -> str:
 def _json(text: str) -> Any:
     try:
         return json.loads(text) if text else None
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
 
 

@@ -194,4 +194,6 @@ def _result_metadata(facts: AwardFacts) -> Record:
     metadata = {"tassel.awardId": facts.award_id, "tassel.course": facts.course_title}
     if facts.credential_url:
         metadata["tassel.credentialUrl"] = facts.credential_url
+    if facts.expires_at is not None:
+        metadata["tassel.validUntil"] = facts.expires_at.isoformat()
     return metadata

@@ -33,18 +33,27 @@ def tools() -> Response:
 
 
 def _tools_page(here: Campus, problem: str = "", status: int = 200) -> Response:
-    base, paths = here.base_url, here.vendor.paths
-    addresses = {
-        "Issuer (platform id)": here.vendor.issuer(here),
-        "Authentication request URL": base + paths.authorization,
-        "Access token URL": base + paths.access,
-        "Public keyset URL": base + paths.keys,
-    }
     found = page(
-        "tools.html", tools=list(here.tools.values()), addresses=addresses, problem=problem
+        "tools.html",
+        tools=[(tool, _to_copy(here, tool)) for tool in here.tools.values()],
+        by_link=here.vendor.dynamic_registration,
+        problem=problem,
     )
     found.status_code = status
     return found
+
+
+def _to_copy(here: Campus, tool: Tool) -> dict[str, str]:
+    """What an administrator copies from the LMS into a tool that is set up by hand."""
+    vendor = here.vendor
+    return {
+        "Issuer (platform id)": vendor.issuer(here),
+        "Client id": tool.client_id,
+        "Deployment id": tool.deployment_id,
+        "Authentication request URL": here.base_url + vendor.paths.authorization,
+        "Access token URL": vendor.access_url(here, tool),
+        "Public keyset URL": vendor.keys_url(here, tool),
+    }
 
 
 def register() -> Response:
@@ -54,6 +63,8 @@ def register() -> Response:
     """
     here = campus()
     require_admin(here)
+    if not here.vendor.dynamic_registration:
+        raise NotFound("by-hand", "Tools are set up by hand here.")
     url = request.form.get("url", "").strip()
     if urlsplit(url).scheme not in {"http", "https"}:
         return _tools_page(here, "Paste the registration link that the tool gave you.", 422)
@@ -62,7 +73,12 @@ def register() -> Response:
     if old is not None and here.vendor.asks_update and choice not in {"update", "new"}:
         return page("update_or_new.html", url=url, tool=old)
     token = new_invite(here, old if old and choice == "update" else None)
-    return page("register.html", source=_with_invite(here, url, token), host=urlsplit(url).netloc)
+    return page(
+        "register.html",
+        source=_with_invite(here, url, token),
+        host=urlsplit(url).netloc,
+        in_window=here.vendor.registers_in_window,
+    )
 
 
 def _with_invite(here: Campus, url: str, token: str) -> str:
@@ -71,8 +87,9 @@ def _with_invite(here: Campus, url: str, token: str) -> str:
     query = [
         *parse_qsl(split.query, keep_blank_values=True),
         ("openid_configuration", here.vendor.configuration_url(here, token)),
-        ("registration_token", token),
     ]
+    if here.vendor.sends_registration_token:
+        query.append(("registration_token", token))
     return urlunsplit(split._replace(query=urlencode(query)))
 
 
@@ -81,8 +98,14 @@ def manual() -> Response:
     here = campus()
     require_admin(here)
     form = request.form.to_dict()
+    pairs = [line.partition("=") for line in form.get("custom", "").splitlines() if "=" in line]
+    described = {
+        **form,
+        "redirect_uris": form.get("redirect_uris", "").split(),
+        "custom": {name.strip(): value.strip() for name, _, value in pairs},
+    }
     try:
-        manual_tool(here, {**form, "redirect_uris": form.get("redirect_uris", "").split()})
+        manual_tool(here, described)
     except Invalid as error:
         missing = ", ".join(name.replace("_", " ") for name in error.fields)
         return _tools_page(here, f"{error.message} Look at: {missing}.", 422)

@@ -50,10 +50,12 @@ def list_items(here: Campus, tool: Tool, course: int) -> Response:
     return answer(items, LINE_ITEMS, link=link)
 
 
-def _columns(here: Campus, tool: Tool, course: int) -> list[Column]:
+def _columns(here: Campus, tool: Tool, number: int) -> list[Column]:
+    course, home = here.vendor.collection(here, number)
     if course not in here.courses:
         raise ServiceError(404, "Course does not exist")
-    return here.tool_columns(course, tool.id)
+    columns = here.tool_columns(course, tool.id)
+    return [one for one in columns if home is None or home in {one.home, one.link_id}]
 
 
 def _wanted(here: Campus, column: Column) -> bool:
@@ -74,6 +76,8 @@ def create_item(here: Campus, tool: Tool, course: int) -> Response:
     here.vendor.check_address(tool, request)
     _columns(here, tool, course)
     sent = _line_item_body()
+    here.vendor.check_line_item(sent)
+    course, home = here.vendor.collection(here, course)
     link = _link_id(here, tool, course, sent)
     column = Column(
         id=here.number("column"),
@@ -85,10 +89,12 @@ def create_item(here: Campus, tool: Tool, course: int) -> Response:
         link_id=link,
         tag=str(sent.get("tag", "")),
         resource_id=str(sent.get("resourceId", "")),
+        home=home,
         extra=_extra(sent),
     )
     here.columns[column.id] = column
-    return answer(here.vendor.created_item(here, tool, column, sent), LINE_ITEM, 201)
+    made = here.vendor.created_item(here, tool, column, sent)
+    return answer(made, here.vendor.created_type, 201)
 
 
 def _line_item_body() -> dict[str, Any]:
@@ -122,7 +128,10 @@ def _own_column(here: Campus, tool: Tool, course: int, item: int) -> Column:
     """The column, if it is this tool's. Raises ``ServiceError``."""
     here.vendor.check_address(tool, request)
     column = here.columns.get(item)
-    if column is None or column.course_id != course:
+    number, home = here.vendor.collection(here, course)
+    if column is None or column.course_id != number:
+        raise ServiceError(404, "Line item does not exist")
+    if home is not None and home not in {column.home, column.link_id}:
         raise ServiceError(404, "Line item does not exist")
     if column.tool_id != tool.id or column.kind == "native":
         raise here.vendor.foreign_item()
@@ -172,7 +181,7 @@ def post_score(here: Campus, tool: Tool, course: int, item: int) -> Response:
     vendor.record(column, person, score, at)
     here.posts.append(ScorePost(column.id, person.id, tool.id, here.now(), score))
     here.post_counts[column.id, person.id] += 1
-    body = vendor.score_answer(here, tool, column, person)
+    body = vendor.score_answer(here, tool, column, person, score)
     return answer(body, SCORE, vendor.score_status)
 
 

@@ -7,6 +7,7 @@ import json
 import secrets
 from typing import Any
 
+from app.demo.lms import notices
 from app.demo.lms.state import Campus, Course, Enrolment, Launch, Link, Person, Tool
 
 CLAIM = "https://purl.imsglobal.org/spec/lti/claim/"
@@ -102,20 +103,18 @@ def personal_claims(scene: Scene) -> dict[str, str]:
 
 def _services(scene: Scene) -> dict[str, Any]:
     """The AGS and NRPS claims, each only when the tool was granted a scope of it."""
-    vendor, campus, tool = scene.campus.vendor, scene.campus, scene.tool
+    vendor, tool = scene.campus.vendor, scene.tool
     found: dict[str, Any] = {}
-    scopes = [scope for scope in AGS_SCOPES if scope in vendor.granted_scopes(tool)]
+    scopes = vendor.claimed_scopes(scene)
+    lineitems, memberships = vendor.launch_services(scene)
     if scopes:
-        found[AGS_CLAIM] = {
-            "scope": scopes,
-            "lineitems": vendor.lineitems_url(campus, tool, scene.course.id),
-        } | _own_line_item(scene)
+        found[AGS_CLAIM] = {"scope": scopes, "lineitems": lineitems} | _own_line_item(scene)
     if NRPS in tool.scopes:
         found[NRPS_CLAIM] = {
-            "context_memberships_url": vendor.memberships_url(campus, tool, scene.course.id),
+            "context_memberships_url": memberships,
             "service_versions": vendor.nrps_versions,
         }
-    return found
+    return found | notices.claim(scene)
 
 
 def _own_line_item(scene: Scene) -> dict[str, str]:

@@ -13,9 +13,10 @@ from typing import Any
 
 from flask import Blueprint, Response, jsonify, request
 
-from app.demo.lms import forge
+from app.demo.lms import forge, notices
 from app.demo.lms.campus import fill
 from app.demo.lms.claims import DEEP_LINK, RESOURCE_LINK, Scene, id_token_claims
+from app.demo.lms.copying import copy_course
 from app.demo.lms.dump import PARTS, dump
 from app.demo.lms.oidc import new_launch
 from app.demo.lms.people import make_person, seeded
@@ -31,6 +32,7 @@ def control_blueprint() -> Blueprint:
     """All control routes."""
     routes = Blueprint("control", __name__, url_prefix="/_control")
     routes.add_url_rule("/state", view_func=locked(state))
+    routes.add_url_rule("/copy", "copy", copy, methods=["POST"])
     commands: dict[str, Callable[[Campus, Body], Body]] = {
         "/grade": grade,
         "/enrol": enrol,
@@ -41,6 +43,8 @@ def control_blueprint() -> Blueprint:
         "/clock_skew": clock_skew,
         "/rotate_keys": rotate_keys,
         "/throttle": throttle,
+        "/page_size": page_size,
+        "/framing": framing,
         "/forge": forge_token,
         "/forge_next": forge_next,
         "/reset": reset,
@@ -69,6 +73,27 @@ def state() -> Response:
     if unknown:
         raise Invalid("unknown-part", f"There is no part {unknown[0]!r}.", fix=", ".join(PARTS))
     return jsonify(dump(campus(), named or list(PARTS), request.args.get("course", type=int)))
+
+
+def copy() -> Response:
+    """Copy a course ``{course, label?, rename?: {old: new}, tell?: true}`` and send the notices.
+
+    They are sent without the lock, since tools ask for our keys before they answer.
+    """
+    here, body = campus(), request.get_json()
+    with here.lock:
+        origin = here.course(find_course(here, body.get("course")))
+        made = copy_course(here, origin, str(body.get("label", "")), body.get("rename"))
+        posts = notices.copied(here, made) if body.get("tell", True) else []
+    told = notices.send(here, posts)
+    return jsonify(
+        {
+            "course": made.id,
+            "label": made.label,
+            "notices": [p.body for p in posts],
+            "answers": told,
+        }
+    )
 
 
 def find_person(here: Campus, named: Any) -> Person:
@@ -167,15 +192,15 @@ def people(here: Campus, body: Body) -> Body:
 def registration(here: Campus, body: Body) -> Body:
     """Make and activate a tool directly; see ``registration.manual_tool`` for the fields."""
     tool = manual_tool(here, body)
-    paths = here.vendor.paths
+    vendor = here.vendor
     return {
         "tool": tool.id,
         "issuer": here.vendor.issuer(here),
         "client_id": tool.client_id,
         "deployment_id": tool.deployment_id,
-        "authorization_endpoint": here.base_url + paths.authorization,
-        "token_endpoint": here.base_url + paths.access,
-        "jwks_uri": here.base_url + paths.keys,
+        "authorization_endpoint": here.base_url + vendor.paths.authorization,
+        "token_endpoint": vendor.access_url(here, tool),
+        "jwks_uri": vendor.keys_url(here, tool),
     }
 
 
@@ -194,6 +219,17 @@ def throttle(here: Campus, body: Body) -> Body:
     """``{requests}``: answer that many service requests as a throttled vendor does (Canvas)."""
     here.throttled = int(body.get("requests", 1))
     return {"requests": here.throttled}
+
+
+def framing(here: Campus, body: Body) -> Body:
+    """``{storage?, sandbox?, cookies?, delay?}``: see ``framing.SWITCHES``; answers them all."""
+    return here.framing.turn(body)
+
+
+def page_size(here: Campus, body: Body) -> Body:
+    """``{size}``: answer lists in pages of that many even to who asks for no limit; 0: as before."""
+    here.vendor.page_size = int(body.get("size", 0)) or None
+    return {"size": here.vendor.page_size}
 
 
 def forge_token(here: Campus, body: Body) -> Body:

@@ -59,7 +59,7 @@ def _verified(here: Campus, keys: ToolKeys, tool: Tool) -> dict[str, Any]:
     """The claims of the response. Raises ``Invalid`` saying which check failed."""
     try:
         issuer = here.vendor.issuer(here)
-        claims = keys.verify(tool, request.form.get("JWT", ""), [issuer])
+        claims = keys.verify(tool, request.form.get("JWT", ""), [issuer], here.now())
     except (jwt.PyJWTError, UpstreamError) as error:
         raise Invalid("bad-response", f"The tool's answer cannot be trusted: {error}") from error
     expected = {

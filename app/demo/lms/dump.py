@@ -129,6 +129,7 @@ def _column(here: Campus, column: Column) -> dict[str, Any]:
         "link": column.link_id,
         "tag": column.tag,
         "resource_id": column.resource_id,
+        "in_gradebook": here.vendor.in_gradebook(column),
     }
 
 

@@ -24,19 +24,16 @@ def list_members(here: Campus, tool: Tool, course: int, **_: int) -> Response:
     """The members, filtered by ``role``, paged, with a message each when asked with ``rlid``."""
     vendor = here.vendor
     vendor.check_accept(request, MEMBERS)
-    if course not in here.courses:
+    number = vendor.collection(here, course)[0]
+    if number not in here.courses:
         raise ServiceError(404, "Course does not exist")
-    found = here.courses[course]
+    found = here.courses[number]
     entries = [entry for entry in vendor.roster(found) if _wanted(here, entry)]
     part, link = vendor.page("members", request, len(entries))
-    resource_link = _resource_link(here, found)
+    resource_link = _resource_link(here, tool, found)
     body = {
         "id": vendor.memberships_url(here, tool, course),
-        "context": {
-            "id": vendor.context_id(found),
-            "label": found.label,
-            "title": found.title,
-        },
+        "context": vendor.roster_context(found),
         "members": [_member(here, tool, found, entry, resource_link) for entry in entries[part]],
     }
     return answer(body, MEMBERS, link=link)
@@ -52,19 +49,31 @@ def _wanted(here: Campus, entry: Enrolment) -> bool:
     return any(short == one.removeprefix(MEMBERSHIP) for one in roles)
 
 
-def _resource_link(here: Campus, course: Course) -> Link | None:
+def _resource_link(here: Campus, tool: Tool, course: Course) -> Link | None:
+    """The link that ``rlid`` names, by the id that launches of it say."""
     named = request.args.get("rlid")
-    links = here.course_links(course.id)
-    return next((link for link in links if here.vendor.link_id(link) == named), None)
+    if not named:
+        return None
+    somebody = next(iter(course.enrolments.values()))
+    for link in here.course_links(course.id):
+        scene = _scene(here, tool, course, somebody, link)
+        if here.vendor.resource_link(scene, link)["id"] == named:
+            return link
+    raise ServiceError(400, "There is no such resource link in this course.")
+
+
+def _scene(here: Campus, tool: Tool, course: Course, entry: Enrolment, link: Link | None) -> Scene:
+    """A launch of the link as this member would make it."""
+    number = link.id if link else None
+    return Scene(
+        here, Launch("", entry.person_id, course.id, tool.id, number, RESOURCE_LINK, "iframe")
+    )
 
 
 def _member(
     here: Campus, tool: Tool, course: Course, entry: Enrolment, link: Link | None
 ) -> dict[str, object]:
-    launch = Launch(
-        "", entry.person_id, course.id, tool.id, link.id if link else None, RESOURCE_LINK, "iframe"
-    )
-    scene = Scene(here, launch)
+    scene = _scene(here, tool, course, entry, link)
     member = here.vendor.member(scene, entry)
     if link is None:
         return member

@@ -82,8 +82,14 @@ def new_launch(
 
 def _login_page(here: Campus, launch: Launch) -> Response:
     scene = Scene(here, launch)
-    fields = here.vendor.login_fields(scene)
+    fields = here.vendor.login_fields(scene) | _storage_target(here)
     return form_page(scene.tool.login_url, fields, here.vendor.login_method, scene.tool.name)
+
+
+def _storage_target(here: Campus) -> dict[str, str]:
+    """Where the LMS keeps values for tools (LTI OIDC Login with LTI Client Side postMessages)."""
+    target = here.framing.target(here.vendor.storage_frame)
+    return {"lti_storage_target": target} if target else {}
 
 
 def form_page(action: str, fields: dict[str, str], method: str, name: str) -> Response:
@@ -116,6 +122,8 @@ def authorize() -> Response:
     fields = {"id_token": token}
     if "state" in asked:
         fields["state"] = asked["state"]
+    if here.vendor.repeats_storage_frame:
+        fields |= _storage_target(here)
     return form_page(redirect_uri, fields, "post", tool.name)
 
 
@@ -165,8 +173,8 @@ def _id_token(here: Campus, launch: Launch, nonce: str) -> str:
     return here.keys.sign(claims) if order is None else forge.mint(here, claims, order)
 
 
-def keys() -> Response:
-    """The public keys of the LMS."""
+def keys(**_: str) -> Response:
+    """The public keys of the LMS; some vendors have an address per tool."""
     here = campus()
     with here.lock:
         response = jsonify(here.keys.jwks())

@@ -7,6 +7,9 @@ from urllib.parse import urlsplit
 
 from flask import Blueprint, Response, render_template, request, url_for
 
+from app.demo.lms import notices
+from app.demo.lms.copying import copy_course
+from app.demo.lms.framing import PARENT, SWITCHES, Framing, Listener, listeners, other_name
 from app.demo.lms.service import campus, locked
 from app.demo.lms.sessions import (
     current_person,
@@ -34,7 +37,9 @@ def pages_blueprint() -> Blueprint:
     routes.add_url_rule(
         "/courses/<int:course_id>/content/<int:tool_id>", "content", locked(content)
     )
-    routes.add_url_rule("/storage-frame", "storage_frame", storage_frame)
+    routes.add_url_rule("/courses/<int:course_id>/copy", "copy", copy, methods=["POST"])
+    routes.add_url_rule("/storage-frame", "storage_frame", locked(storage_frame))
+    routes.add_url_rule("/framing", "turn_switches", locked(turn_switches), methods=["POST"])
     routes.add_url_rule("/mod/lti/return.php", "launch_return", launch_return)
     return routes
 
@@ -51,7 +56,7 @@ def _shared() -> dict[str, Any]:
 
 def refuse_foreign_forms() -> None:
     """No other site may press a button of these pages for somebody."""
-    pages = ("pages.", "gradebook.", "admin.")
+    pages = ("pages.", "gradebook.", "admin.", "moodle_keys.")
     ours = str(request.endpoint or "").startswith(pages)
     origin = request.headers.get("Origin")
     if request.method != "POST" or not ours or origin is None:
@@ -195,21 +200,61 @@ def content(course_id: int, tool_id: int) -> Response:
 
 def _framed(course: Course, tool: Tool | None, title: str, source: str) -> Response:
     """The tool in a frame; on one host the page says what that cannot show."""
+    here = campus()
     host = urlsplit(request.host_url).hostname
+    found = listeners(here.framing, here.vendor.storage_frame)
     return page(
         "frame.html",
         course=course,
         tool=tool,
         title=title,
         source=source,
-        storage=campus().vendor.platform_storage,
+        listeners=found,
+        addresses={one.name: _listener_address(one) for one in found},
+        framing=here.framing,
+        usual=Framing(),
+        switches=SWITCHES,
+        storage_frame=here.vendor.storage_frame,
+        walled=bool(here.config.wall),
         one_site=tool is not None and urlsplit(tool.target_url).hostname == host,
     )
 
 
+def _listener_address(one: Listener) -> str:
+    address = url_for("pages.storage_frame", name=one.name, _external=True)
+    return other_name(address) if one.elsewhere else address
+
+
+def copy(course_id: int) -> Response:
+    """Copy the course for the next term; one assessment gets a new name on the way."""
+    here = campus()
+    with here.lock:
+        require_teacher(here, course_id)
+        links = [link for link in here.course_links(course_id) if not link.navigation]
+        renamed = {link.title: f"{link.title} (spring)" for link in links[:1]}
+        made = copy_course(here, here.course(course_id), renamed=renamed)
+        posts = notices.copied(here, made)
+    notices.send(here, posts)
+    target = url_for("pages.course", course_id=made.id)
+    return Response(status=303, headers={"Location": target})
+
+
 def storage_frame() -> Response:
-    """The hidden frame that keeps values for tools without cookies (LTI platform storage)."""
-    return page("storage.html")
+    """A hidden frame that keeps values for tools without cookies (LTI platform storage)."""
+    here = campus()
+    for one in listeners(here.framing, here.vendor.storage_frame):
+        if one.name == request.args.get("name") != PARENT:
+            return page("storage.html", listener=one, framing=here.framing)
+    raise NotFound("no-frame", "There is no such frame now.")
+
+
+def turn_switches() -> Response:
+    """Frame the tool again under other rules."""
+    back = request.form.get("back", "/")
+    positions = {name: value for name, value in request.form.items() if name in SWITCHES}
+    campus().framing.turn(positions)
+    ours = back.startswith("/") and not back.startswith("//")
+    return Response(status=303, headers={"Location": back if ours else "/"})
 
 
 def launch_return() -> Response:

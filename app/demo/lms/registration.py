@@ -24,6 +24,8 @@ _LETTERS = string.ascii_letters + string.digits
 def registration_blueprint(vendor: Vendor) -> Blueprint:
     """The configuration and the registration endpoint at the vendor's addresses."""
     routes = Blueprint("registration", __name__)
+    if not vendor.dynamic_registration:
+        return routes
     routes.add_url_rule(vendor.paths.configuration, view_func=configuration)
     routes.add_url_rule(vendor.paths.registration, view_func=register, methods=["POST"])
     return routes
@@ -61,21 +63,22 @@ def configuration() -> Response:
     """The platform's OpenID configuration."""
     here = campus()
     with here.lock:
+        client = here.vendor.configured_client(request)
         if here.vendor.configuration_needs_token:
-            _invite(here, spend=False)
-        return jsonify(_configuration(here))
+            client = _invite(here, spend=False).client_id
+        return jsonify(_configuration(here, client))
 
 
-def _configuration(here: Campus) -> dict[str, Any]:
+def _configuration(here: Campus, client: str) -> dict[str, Any]:
     base, paths, vendor = here.base_url, here.vendor.paths, here.vendor
     return {
         "issuer": vendor.issuer(here),
-        "token_endpoint": base + paths.access,
+        "token_endpoint": base + paths.access.replace("<string:tool>", client),
         "token_endpoint_auth_methods_supported": ["private_key_jwt"],
         "token_endpoint_auth_signing_alg_values_supported": ["RS256"],
-        "jwks_uri": base + paths.keys,
+        "jwks_uri": base + paths.keys.replace("<string:tool>", client),
         "authorization_endpoint": base + paths.authorization,
-        "registration_endpoint": base + paths.registration,
+        "registration_endpoint": vendor.registration_url(here, request),
         "scopes_supported": vendor.scopes_supported(),
         "response_types_supported": ["id_token"],
         "subject_types_supported": ["public", "pairwise"],
@@ -86,9 +89,9 @@ def _configuration(here: Campus) -> dict[str, Any]:
 
 
 def _invite(here: Campus, *, spend: bool) -> Invite:
-    """The invite behind the bearer token. Raises ``Unauthenticated``."""
-    kind, _, token = request.headers.get("Authorization", "").partition(" ")
-    invite = here.invites.get(token) if kind.lower() == "bearer" else None
+    """The invite behind the registration token. Raises ``Unauthenticated``."""
+    token = here.vendor.registration_token(request)
+    invite = here.invites.get(token)
     try:
         here.keys.verify(token)
     except jwt.PyJWTError:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from types import TracebackType
+from typing import Any
 
 from flask import Flask, Response, render_template, request
 from flask.json.provider import DefaultJSONProvider
@@ -14,10 +15,16 @@ from app.demo.faults import FaultBox, install_faults
 from app.demo.lms.admin import admin_blueprint
 from app.demo.lms.ags import ags_blueprint
 from app.demo.lms.campus import build_campus
+from app.demo.lms.canvas_oauth import canvas_oauth_blueprint
+from app.demo.lms.canvas_rest import canvas_rest_blueprint
 from app.demo.lms.config import LmsConfig
 from app.demo.lms.control import control_blueprint
 from app.demo.lms.deep_link import deep_link_blueprint
 from app.demo.lms.gradebook import gradebook_blueprint
+from app.demo.lms.moodle_control import moodle_control_blueprint
+from app.demo.lms.moodle_keys import moodle_keys_blueprint
+from app.demo.lms.moodle_ws import moodle_ws_blueprint
+from app.demo.lms.notices import notices_blueprint
 from app.demo.lms.nrps import nrps_blueprint
 from app.demo.lms.oidc import oidc_blueprint
 from app.demo.lms.pages import pages_blueprint
@@ -41,7 +48,7 @@ def create_lms(config: LmsConfig) -> Flask:
     here = build_campus(config)
     app.extensions["demo_lms"] = here
     install_faults(app, FaultBox())
-    keys = ToolKeys(config.hosts)
+    keys = app.extensions["demo_tool_keys"] = ToolKeys(config.hosts)
     vendor = here.vendor
     for blueprint in (
         pages_blueprint(),
@@ -52,6 +59,12 @@ def create_lms(config: LmsConfig) -> Flask:
         token_blueprint(vendor, keys),
         ags_blueprint(vendor),
         nrps_blueprint(vendor),
+        notices_blueprint(),
+        moodle_ws_blueprint(vendor),
+        moodle_control_blueprint(vendor),
+        canvas_oauth_blueprint(vendor),
+        canvas_rest_blueprint(vendor),
+        moodle_keys_blueprint(vendor),
         deep_link_blueprint(vendor, keys),
         control_blueprint(),
     ):
@@ -83,6 +96,11 @@ class _QuietHandler(WSGIRequestHandler):
     """Says nothing about each request: the request log of the app does."""
 
     protocol_version = "HTTP/1.1"
+
+    def date_time_string(self, timestamp: float | None = None) -> str:
+        """The ``Date`` of every answer: what the LMS takes the time for, right or wrong."""
+        app: Any = self.server.app
+        return super().date_time_string(timestamp or app.extensions["demo_lms"].now().timestamp())
 
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
         """Nothing."""

@@ -10,6 +10,7 @@ from flask import Response, request
 from app.demo.lms.state import Campus, Person, Session
 from app.errors import Forbidden, Unauthenticated
 
+_PLAIN = "_plain"
 _LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 
 
@@ -18,9 +19,15 @@ def cookie_name(here: Campus) -> str:
     return f"demo_lms_{urlsplit(here.base_url).port or 443}"
 
 
+def presented(here: Campus) -> str:
+    """The session's token as this browser shows it, "" without one."""
+    name = cookie_name(here)
+    return request.cookies.get(name) or request.cookies.get(name + _PLAIN, "")
+
+
 def current_session(here: Campus) -> Session | None:
     """The session of this browser, if it has one and the person still exists."""
-    session = here.sessions.get(request.cookies.get(cookie_name(here), ""))
+    session = here.sessions.get(presented(here))
     return session if session is not None and session.person_id in here.people else None
 
 
@@ -59,7 +66,8 @@ def sign_in(here: Campus, person: Person, response: Response) -> None:
     """Make this browser that person.
 
     Like real LMSs the cookie is sent inside foreign frames (SameSite=None), which browsers allow
-    on https and on loopback; elsewhere it stays Lax.
+    on https and on loopback; elsewhere it stays Lax. WebKit keeps no secure cookie of a loopback
+    address without TLS, but sends one without any attribute everywhere, so it gets that as well.
     """
     token = secrets.token_urlsafe(24)
     here.sessions[token] = Session(person.id, secrets.token_hex(5))
@@ -72,9 +80,12 @@ def sign_in(here: Campus, person: Person, response: Response) -> None:
         secure=everywhere,
         samesite="None" if everywhere else "Lax",
     )
+    if everywhere and address.scheme == "http":
+        response.set_cookie(cookie_name(here) + _PLAIN, token, httponly=True)
 
 
 def sign_out(here: Campus, response: Response) -> None:
     """Be nobody again."""
-    here.sessions.pop(request.cookies.get(cookie_name(here), ""), None)
-    response.delete_cookie(cookie_name(here))
+    here.sessions.pop(presented(here), None)
+    for name in (cookie_name(here), cookie_name(here) + _PLAIN):
+        response.delete_cookie(name)

@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
+from app.demo.lms.framing import Framing
 from app.demo.lms.keys import KeyRing
+from app.demo.lms.rest_state import RestApi
 from app.errors import NotFound
 
 if TYPE_CHECKING:
@@ -77,6 +79,7 @@ class Term:
 class Grade:
     """What one cell of the gradebook holds. ``value`` is in points of the column; None: no grade.
 
+    ``out_of`` is the maximum that came with the score, where the vendor keeps it.
     ``author`` is "teacher" or the tool's name; ``overridden`` means that a person changed what the
     tool had sent; ``comments`` grows where the vendor adds comments instead of replacing them.
     """
@@ -89,6 +92,9 @@ class Grade:
     hidden: bool = False
     late: bool = False
     attempts: int = 1
+    out_of: float | None = None
+    locked: bool = False
+    excluded: bool = False
 
 
 @dataclass(slots=True)
@@ -97,6 +103,7 @@ class Column:
 
     ``linked``: the column of an activity that a teacher made with the tool; ``tool``: created by
     the tool through AGS; ``native``: everything else, which AGS never shows to any tool.
+    ``home`` is the link in whose collection it stands, where collections belong to links.
     """
 
     id: int
@@ -108,6 +115,7 @@ class Column:
     link_id: int | None = None
     tag: str = ""
     resource_id: str | None = ""
+    home: int | None = None
     extra: dict[str, Any] = field(default_factory=dict)
     grades: dict[int, Grade] = field(default_factory=dict)
 
@@ -125,11 +133,15 @@ class Link:
     custom: dict[str, str] = field(default_factory=dict)
     tool_id: int | None = None
     navigation: bool = False
+    copied_from: list[int] = field(default_factory=list)
 
 
 @dataclass(slots=True)
 class Course:
-    """A course with its people. ``uuid`` is the opaque context id that some vendors send."""
+    """A course with its people. ``uuid`` is the opaque context id that some vendors send.
+
+    ``copied_from``: the courses that it was copied from, newest first.
+    """
 
     id: int
     uuid: str
@@ -139,6 +151,7 @@ class Course:
     term: Term
     sections: list[Section]
     enrolments: dict[int, Enrolment] = field(default_factory=dict)
+    copied_from: list[int] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -160,6 +173,7 @@ class Tool:
     description: str = ""
     logo: str = ""
     active: bool = False
+    handlers: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -212,6 +226,29 @@ class Session:
     sesskey: str
 
 
+@dataclass(slots=True)
+class WebService:
+    """The LMS's own web service, where it has one that goes by token (Moodle).
+
+    ``tokens`` name the account each acts as; ``missing`` are functions that the
+    service does not hold; ``narrow`` are courses
+    with separate groups; ``failures`` are errors to answer next, by function; ``calls`` counts.
+    """
+
+    tokens: dict[str, int] = field(default_factory=dict)
+    missing: set[str] = field(default_factory=set)
+    narrow: set[int] = field(default_factory=set)
+    closed: set[int] = field(default_factory=set)
+    """Accounts that may not use it any more."""
+    wants_agent: bool = False
+    seconds_per_student: float = 0.0
+    failures: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    calls: Counter[str] = field(default_factory=Counter)
+    busy: int = 0
+    busiest: int = 0
+    """Most requests that were answered at the same time."""
+
+
 class Campus:
     """All state of one LMS. Every reader and writer holds ``lock``; no network call inside it."""
 
@@ -238,8 +275,11 @@ class Campus:
         self.posts: list[ScorePost] = []
         self.post_counts: Counter[tuple[int, int]] = Counter()
         self.used_assertions: set[str] = set()
+        self.web_service = WebService()
+        self.rest = RestApi()
         self.forge_next: dict[str, Any] | None = None
         self.throttled = 0
+        self.framing = Framing()
         self._numbers: Counter[str] = Counter()
         self._subjects: dict[str, int] = {}
 

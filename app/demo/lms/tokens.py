@@ -6,7 +6,7 @@ import json
 import secrets
 import threading
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import jwt
@@ -21,6 +21,7 @@ from app.errors import UpstreamError
 
 ASSERTION = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 LIFE = 3600
+LEEWAY = 60
 _TIMEOUT = (5, 10)
 
 
@@ -31,29 +32,46 @@ class ToolKeys:
         self._hosts = hosts or {}
         self._lock = threading.Lock()
         self._sets: dict[str, dict[str, Any]] = {}
+        self._at: dict[str, datetime] = {}
         self.fetches = 0
+        self.keep: timedelta | None = None
+        """A set is kept this long whatever ``kid`` is missing in it; None: a new one is fetched for."""
 
-    def verify(self, tool: Tool, token: str, audience: list[str] | None) -> dict[str, Any]:
+    def verify(
+        self, tool: Tool, token: str, audience: list[str] | None, now: datetime
+    ) -> dict[str, Any]:
         """The claims of a JWT that the tool signed; the audience is checked if one is given.
+
+        ``now`` is the LMS's own time, right or wrong; a minute of difference is borne.
 
         Raises ``jwt.PyJWTError`` for a bad token and ``UpstreamError`` when the keys are missing.
         """
         header = jwt.get_unverified_header(token)
-        key = self._key(tool.keyset_url, str(header.get("kid", "")))
+        key = self._key(tool.keyset_url, str(header.get("kid", "")), now)
         claims: dict[str, Any] = jwt.decode(
             token,
             key,
             algorithms=["RS256"],
             audience=audience,
-            leeway=60,
-            options={"verify_aud": audience is not None, "require": ["exp", "iat"]},
+            options={
+                "verify_aud": audience is not None,
+                "verify_exp": False,
+                "verify_iat": False,
+                "require": ["exp", "iat"],
+            },
         )
+        if claims["exp"] <= now.timestamp() - LEEWAY:
+            raise jwt.ExpiredSignatureError("Signature has expired")
+        if claims["iat"] > now.timestamp() + LEEWAY:
+            raise jwt.ImmatureSignatureError("The token is not yet valid (iat)")
         return claims
 
-    def _key(self, url: str, kid: str) -> Any:
+    def _key(self, url: str, kid: str, now: datetime) -> Any:
         known = self._sets.get(url, {})
-        if kid not in known:
+        stale = self.keep is not None and (url not in self._at or self._at[url] + self.keep <= now)
+        if stale or (self.keep is None and kid not in known):
             known = self._fetch(url)
+            self._at[url] = now
         if kid not in known:
             raise jwt.InvalidTokenError(f"key {kid!r} is not in the tool's key set")
         return known[kid]
@@ -84,7 +102,7 @@ def token_blueprint(vendor: Vendor, keys: ToolKeys) -> Blueprint:
     routes = Blueprint("tokens", __name__)
 
     @routes.post(vendor.paths.access)
-    def token() -> Response:
+    def token(**_: str) -> Response:
         here = campus()
         if not _well_formed():
             return _problem(here, 400, "invalid_request")
@@ -92,7 +110,9 @@ def token_blueprint(vendor: Vendor, keys: ToolKeys) -> Blueprint:
         if tool is None:
             return _problem(here, 400, "invalid_client")
         try:
-            claims = keys.verify(tool, request.form["client_assertion"], _audience(here))
+            claims = keys.verify(
+                tool, request.form["client_assertion"], _audience(here, tool), here.now()
+            )
         except UpstreamError as error:
             return Response(f"<h1>Not found</h1><p>{error.message}</p>", 404)
         except jwt.PyJWTError as error:
@@ -122,11 +142,9 @@ def _claimed_tool(here: Campus) -> Tool | None:
     return tool if tool is not None and tool.active else None
 
 
-def _audience(here: Campus) -> list[str] | None:
+def _audience(here: Campus, tool: Tool) -> list[str] | None:
     """Who the assertion must be for; None where the vendor does not look."""
-    if not here.vendor.checks_assertion:
-        return None
-    return [here.base_url + here.vendor.paths.access, here.vendor.issuer(here)]
+    return here.vendor.audiences(here, tool) if here.vendor.checks_assertion else None
 
 
 def _grant(here: Campus, tool: Tool, claims: dict[str, Any]) -> Response:
@@ -143,7 +161,7 @@ def _grant(here: Campus, tool: Tool, claims: dict[str, Any]) -> Response:
         here.access[token] = Access(tool.id, frozenset(granted), expires)
     body = {
         "access_token": token,
-        "token_type": "Bearer",
+        "token_type": here.vendor.bearer_word,
         "expires_in": LIFE,
         "scope": " ".join(granted),
     }

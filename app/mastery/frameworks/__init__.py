@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -80,6 +80,92 @@ def competencies(session: Session, course_id: str) -> list[Competency]:
         .order_by(Framework.course_id.is_(None), Framework.title, Competency.position)
     )
     return list(session.scalars(query))
+
+
+def bring(session: Session, course_id: str, wanted: Iterable[str], now: datetime) -> dict[str, str]:
+    """Competencies that a course may map to in place of ``wanted``: those of the campus as they are.
+
+    A framework of another course comes over whole; what is here already with the same words is not
+    doubled, and a code that means something else here gets another.
+    """
+    query = (
+        select(Competency, Framework)
+        .join(Framework, Framework.id == Competency.framework_id)
+        .where(Competency.id.in_(set(wanted)))
+    )
+    found = {competency.id: framework for competency, framework in session.execute(query)}
+    here = {
+        key: key for key, framework in found.items() if framework.course_id in (None, course_id)
+    }
+    foreign = {item.id: item for key, item in found.items() if key not in here}
+    for key in sorted(foreign):
+        here |= _bring_framework(session, course_id, foreign[key], now)
+    return here
+
+
+def _bring_framework(
+    session: Session, course_id: str, origin: Framework, now: datetime
+) -> dict[str, str]:
+    """Every competency of ``origin`` to its twin in this course."""
+    target = _twin(session, course_id, origin, now)
+    known = _by_code(session, target.id)
+    same = {item.statement: item for item in known.values()}
+    pairs: dict[str, str] = {}
+    items = session.scalars(
+        select(Competency)
+        .where(Competency.framework_id == origin.id)
+        .order_by(Competency.position, Competency.id)
+    )
+    for old in items.all():
+        twin = same.get(old.statement)
+        if twin is None:
+            twin = Competency(
+                id=new_id(),
+                framework_id=target.id,
+                code=_free_code(old.code, known),
+                statement=old.statement,
+                uri=old.uri,
+                case_id=old.case_id,
+                position=len(known) + 1,
+            )
+            session.add(twin)
+            known[twin.code] = same[twin.statement] = twin
+        pairs[old.id] = twin.id
+    session.flush()
+    return pairs
+
+
+def _twin(session: Session, course_id: str, origin: Framework, now: datetime) -> Framework:
+    """The framework of this course that stands for one of another course."""
+    if origin.kind == "own":
+        return own_framework(session, course_id, now)
+    found = session.scalar(
+        select(Framework).where(
+            Framework.course_id == course_id,
+            Framework.title == origin.title,
+            Framework.kind == origin.kind,
+        )
+    )
+    if found is None:
+        found = Framework(
+            id=new_id(),
+            title=origin.title,
+            uri=origin.uri,
+            kind=origin.kind,
+            course_id=course_id,
+            created_at=now,
+        )
+        session.add(found)
+        session.flush()
+    return found
+
+
+def _free_code(code: str, known: Mapping[str, Competency]) -> str:
+    number, free = 2, code
+    while free in known:
+        free = f"{code[:90]}-{number}"
+        number += 1
+    return free
 
 
 def import_csv(

@@ -7,7 +7,7 @@ student numbers need the scope ``people:read``.
 
 from __future__ import annotations
 
-from app.web.api import awards, courses, credentials, deliveries
+from app.web.api import awards, courses, credentials, deliveries, verify
 from app.web.api.blueprint import bp
 from app.web.api.description import describe, make_app, register
 
@@ -20,4 +20,5 @@ __all__ = [
     "describe",
     "make_app",
     "register",
+    "verify",
 ]

@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import Select, func, select
 
+from app.credentials import replaced
 from app.errors import NotFound
 from app.models import AchievementVersion, Award, Credential, Learner, Person
 from app.web import session, tokens
@@ -18,6 +19,7 @@ from app.web.api.schemas import (
     AwardQuery,
     BadgeRef,
     Holder,
+    Replaced,
 )
 
 PEOPLE = "people:read"
@@ -50,7 +52,10 @@ def _out(award: Award, badge: str, person: Person, number: str | None) -> dict[s
         "learner_id": award.learner_id,
         "state": award.state,
         "awarded_at": award.awarded_at,
+        "expires_at": award.expires_at,
+        "occurrence": award.occurrence,
         "revoked_at": award.revoked_at,
+        "held_at": award.held_at,
         "holder": holder if _may_see_people() else None,
     }
 
@@ -105,9 +110,19 @@ def award(award_id: str) -> AwardDetail:
             .order_by(Credential.number.desc())
             .limit(1)
         )
+        before = replaced.earlier(db, award_id)
     return AwardDetail(
         **_out(*row),
         credential_id=f"urn:uuid:{signed.id}" if signed else None,
         credential_sha256=signed.sha256 if signed else None,
         issued_at=signed.issued_at if signed else None,
+        replaced=[
+            Replaced(
+                credential_id=f"urn:uuid:{old.credential_id}",
+                issued_at=old.issued_at,
+                replaced_at=old.replaced_at,
+                reason=old.reason,
+            )
+            for old in before
+        ],
     )

@@ -15,8 +15,8 @@ from app.web import session
 from app.web.api.blueprint import bp
 
 FORMS: Final[dict[str, tuple[str, Callable[[Session, Award], bytes]]]] = {
-    "json": ("application/vc+ld+json", lambda db, award: files.current(db, award.id).document),
-    "jwt": ("text/plain", lambda db, award: files.current(db, award.id).jwt.encode("ascii")),
+    "json": ("application/vc+ld+json", lambda db, award: files.to_hand_out(db, award).document),
+    "jwt": ("text/plain", lambda db, award: files.to_hand_out(db, award).jwt.encode("ascii")),
     "png": ("image/png", files.baked_png),
 }
 """Ending of the address to media type and bytes."""

@@ -88,8 +88,9 @@ def describe(app: Flask, spec: dict[str, Any]) -> dict[str, Any]:
     for endpoint, operation in _operations(app, spec):
         scope = TABLE[endpoint].who.removeprefix("api:")
         operation["operationId"] = endpoint.removeprefix("api.")
-        operation["security"] = [{"token": [scope]}]
-        operation["description"] = f"Needs the scope `{scope}`."
+        operation["security"] = [] if scope == "public" else [{"token": [scope]}]
+        needs = "Needs no token." if scope == "public" else f"Needs the scope `{scope}`."
+        operation["description"] = needs
         for status, meaning in _PROBLEMS.items():
             operation["responses"].setdefault(status, _problem(meaning))
     return spec

@@ -98,8 +98,29 @@ class AwardOut(Strict):
     learner_id: str = Field(description="Stable within this Tassel; not the LMS's or SIS's id.")
     state: AwardState
     awarded_at: AwareDatetime
+    expires_at: AwareDatetime | None = Field(
+        description="Its last second; null when it never ends. The state does not change with it."
+    )
+    occurrence: str = Field(
+        description="Empty for the first award of a badge; another one of the same learner says what"
+        " it is for, for example which end it renewed."
+    )
     revoked_at: AwareDatetime | None
+    held_at: AwareDatetime | None = Field(
+        description="On hold since; no file is handed out meanwhile (409)."
+    )
     holder: Holder | None = Field(description="Only with the scope people:read, else null.")
+
+
+class Replaced(Strict):
+    """A credential of the award that another one stands in for; verifiers refuse it."""
+
+    credential_id: str
+    issued_at: AwareDatetime
+    replaced_at: AwareDatetime
+    reason: str = Field(
+        description="recipient | regrade | endorsement | wallet | key-compromised | restored"
+    )
 
 
 class AwardDetail(AwardOut):
@@ -108,6 +129,7 @@ class AwardDetail(AwardOut):
     credential_id: str | None = Field(description="urn:uuid of the newest signed credential.")
     credential_sha256: str | None = Field(description="Of the exact bytes handed out.")
     issued_at: AwareDatetime | None
+    replaced: list[Replaced] = Field(description="Earlier credentials, latest first.")
 
 
 class AwardList(Strict):
@@ -131,7 +153,9 @@ class DeliveryOut(Strict):
     id: str
     award_id: str
     connection: ConnectionRef
-    operation: Literal["create", "revoke"]
+    operation: str = Field(
+        description="create or revoke; for mails also replace-N (its credential number N)."
+    )
     state: DeliveryState
     code: str | None = Field(description="Stable reason of the state, for example no-sis-id.")
     message: str | None = Field(description="What happened.")

@@ -6,7 +6,40 @@ One module per section, all on one blueprint. ``data`` reads, ``forms`` judges w
 
 from __future__ import annotations
 
-from app.web.instructor import awards, badges, competencies, home, people, pictures, publish
+from app.web.instructor import (
+    awards,
+    badges,
+    competencies,
+    content,
+    copies,
+    grade_token,
+    home,
+    look,
+    people,
+    pictures,
+    publish,
+    record,
+    sees,
+    upload,
+    validity,
+)
 from app.web.instructor.blueprint import bp
 
-__all__ = ["awards", "badges", "bp", "competencies", "home", "people", "pictures", "publish"]
+__all__ = [
+    "awards",
+    "badges",
+    "bp",
+    "competencies",
+    "content",
+    "copies",
+    "grade_token",
+    "home",
+    "look",
+    "people",
+    "pictures",
+    "publish",
+    "record",
+    "sees",
+    "upload",
+    "validity",
+]

@@ -10,9 +10,10 @@ from app.errors import Invalid
 from app.pipeline import revoke as revoking
 from app.web import evidence, wording
 from app.web.course_page import frame, picture, show, then
-from app.web.instructor import data
+from app.web.instructor import data, ending
 from app.web.instructor.blueprint import bp
 from app.web.session import campus, visitor
+from app.web.validity_words import SOON
 
 STATES = ("issued", "waiting", "needs_recipient", "revoked", "superseded")
 
@@ -21,12 +22,13 @@ STATES = ("issued", "waiting", "needs_recipient", "revoked", "superseded")
 def awards(course_id: str) -> Response:
     """Every award, latest first, by state."""
     asked = request.args.get("state", "")
-    state = asked if asked in STATES else ""
+    state = asked if asked in (*STATES, ending.KEY) else ""
     with campus().db.reading() as session:
         around = frame(session, course_id)
         counts = data.award_counts(session, course_id)
-        total = counts.get(state, 0) if state else sum(counts.values())
-        lines, page = data.awards(session, course_id, state, total)
+        soon = ending.count(session, course_id, around.now)
+        known = counts | {"": sum(counts.values()), ending.KEY: soon}
+        lines, page = data.awards(session, course_id, state, known.get(state, 0), around.now)
     return show(
         around,
         "instructor/awards.html",
@@ -36,6 +38,8 @@ def awards(course_id: str) -> Response:
         counts=counts,
         chosen=state,
         states=STATES,
+        ending=soon,
+        soon=SOON,
         **_words(),
     )
 

@@ -1,4 +1,4 @@
-"""A badge in the making: name it, map assessments to competencies, choose its look."""
+"""A badge in the making: name it, map assessments to competencies."""
 
 from __future__ import annotations
 
@@ -9,15 +9,16 @@ from typing import Any
 from flask import Response, make_response, render_template, request
 from sqlalchemy.orm import Session
 
-from app.credentials import designs
+from app.credentials.details import Details
+from app.credentials.drawing import Drawing
 from app.errors import Invalid
 from app.mastery import frameworks
-from app.mastery.rules import RuleDefinition
+from app.mastery.renewal import Terms
 from app.models import Assessment, Competency
 from app.pipeline import badges
 from app.pipeline.badges import BadgeDraft, BadgeEdit
 from app.web import wording
-from app.web.course_page import Frame, drawn, frame, picture, show, then
+from app.web.course_page import Frame, frame, picture, show, then
 from app.web.instructor import data
 from app.web.instructor.blueprint import bp
 from app.web.instructor.forms import (
@@ -25,7 +26,6 @@ from app.web.instructor.forms import (
     MappingForm,
     Row,
     name_error,
-    parse_look,
     parse_mapping,
 )
 from app.web.instructor.outcome import outcome
@@ -208,6 +208,9 @@ def edit_of(found: BadgeDraft, **changes: Any) -> BadgeEdit:
         "regrade": found.achievement.regrade,
         "course_column": found.achievement.course_column,
         "definition": found.definition,
+        "details": Details.from_json(version.details),
+        "terms": Terms.of(version),
+        "drawing": Drawing.from_json(version.drawing),
     }
     return BadgeEdit(**(parts | changes))
 
@@ -216,56 +219,3 @@ def store(course_id: str, achievement_id: str, edit: BadgeEdit) -> None:
     """Keep a draft in the visitor's name."""
     who = visitor(f"course:{course_id}")
     badges.save(campus(), course_id, achievement_id, edit, who.actor, who.person_id)
-
-
-# Look
-
-
-@bp.get("/badges/<achievement_id>/look")
-def look(course_id: str, achievement_id: str) -> Response:
-    """Name, words and picture, beside what a learner will see."""
-    with campus().db.reading() as session:
-        around = frame(session, course_id)
-        found = badges.draft(session, course_id, achievement_id)
-        titles = data.titles(session, course_id)
-    return _look(around, found, titles, found.version, {})
-
-
-def _look(
-    around: Frame,
-    found: BadgeDraft,
-    titles: Mapping[str, str],
-    typed: object,
-    errors: Errors,
-    status: int = 200,
-) -> Response:
-    definition: RuleDefinition = found.definition
-    return show(
-        around,
-        "instructor/look.html",
-        "badges",
-        status,
-        found=found,
-        typed=typed,
-        errors=errors,
-        sentence=wording.rule(definition.needs, definition.clauses, titles),
-        designs=[(key, wording.design(key)) for key in designs.DESIGNS],
-        palettes=[(key, wording.palette(key)) for key in designs.PALETTES],
-        picture=picture,
-        drawn=drawn,
-    )
-
-
-@bp.post("/badges/<achievement_id>/look")
-def save_look(course_id: str, achievement_id: str) -> Response:
-    """Keep name, words and picture as a draft."""
-    with campus().db.reading() as session:
-        around = frame(session, course_id)
-        found = badges.draft(session, course_id, achievement_id)
-        titles = data.titles(session, course_id)
-    upload = request.files.get("picture")
-    typed, errors = parse_look(request.form, upload.read() if upload else b"", found.version.image)
-    if errors:
-        return _look(around, found, titles, typed, errors, 422)
-    store(course_id, achievement_id, edit_of(found, **vars(typed)))
-    return then("instructor.look", course_id, "saved", achievement_id=achievement_id)

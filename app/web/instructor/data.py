@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from typing import Any, Literal, cast
 
@@ -20,6 +21,7 @@ from app.models import (
     CollectRun,
     Competency,
     Connection,
+    CourseColumn,
     Decision,
     Delivery,
     Enrolment,
@@ -28,6 +30,7 @@ from app.models import (
     Rule,
     RuleVersion,
 )
+from app.web.instructor import ending
 from app.web.paging import Page, page_of
 
 LIVING = ("waiting", "needs_recipient", "issued")
@@ -182,6 +185,14 @@ def _close(session: Session, course_id: str) -> dict[str, int]:
     return dict(session.execute(query).all())
 
 
+def column_gone(session: Session, course_id: str, achievement_id: str) -> bool:
+    """Whether somebody deleted the badge's column in the LMS."""
+    query = select(CourseColumn.gone_at).where(
+        CourseColumn.course_id == course_id, CourseColumn.achievement_id == achievement_id
+    )
+    return session.scalar(query) is not None
+
+
 def _count(session: Session, query: Select[Any]) -> int:
     return session.scalar(select(func.count()).select_from(query.subquery())) or 0
 
@@ -314,7 +325,8 @@ class AwardLine:
     deliveries: Sequence[tuple[Delivery, Connection]]
 
 
-def _awards(course_id: str) -> Select[Award, Person, AchievementVersion]:
+def awards_of(course_id: str) -> Select[Award, Person, AchievementVersion]:
+    """Awards of the course with the person and the wording of each."""
     return (
         select(Award, Person, AchievementVersion)
         .join(Person, Person.id == Award.person_id)
@@ -336,14 +348,20 @@ def award_counts(session: Session, course_id: str) -> dict[str, int]:
 
 
 def awards(
-    session: Session, course_id: str, state: str, total: int
+    session: Session, course_id: str, state: str, total: int, now: datetime
 ) -> tuple[list[AwardLine], Page]:
-    """One page of the awards in ``state`` (empty: all), latest first; ``total`` from the counts."""
-    query = _awards(course_id)
-    if state:
+    """One page of the awards in ``state`` (empty: all), latest first; ``total`` from the counts.
+
+    ``ending.KEY`` for those that run out soon, the first of them on top.
+    """
+    query = awards_of(course_id)
+    order: ColumnElement[Any] = Award.awarded_at.desc()
+    if state == ending.KEY:
+        query, order = query.where(ending.is_ending(now)), Award.expires_at.asc()
+    elif state:
         query = query.where(Award.state == state)
     page = page_of(total)
-    query = query.order_by(Award.awarded_at.desc(), Award.id).limit(page.per).offset(page.offset)
+    query = query.order_by(order, Award.id).limit(page.per).offset(page.offset)
     found = session.execute(query).all()
     sent = deliveries(session, [award.id for award, _, _ in found])
     lines = [
@@ -371,7 +389,7 @@ def deliveries(
 
 def award(session: Session, course_id: str, award_id: str) -> AwardLine:
     """One award of this course; raises NotFound for any other."""
-    found = session.execute(_awards(course_id).where(Award.id == award_id)).one_or_none()
+    found = session.execute(awards_of(course_id).where(Award.id == award_id)).one_or_none()
     if found is None:
         raise NotFound("award-unknown", "There is no such award in this course.")
     row, person, version = found

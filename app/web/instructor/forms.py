@@ -9,7 +9,9 @@ from typing import Literal, cast
 
 from flask_babel import gettext as _
 
-from app.credentials import bake, designs
+from app.credentials import designs, uploads
+from app.credentials.details import Details
+from app.credentials.drawing import Drawing
 from app.credentials.files import UPLOAD
 from app.errors import Invalid
 from app.mastery.rules import Clause, RuleDefinition
@@ -112,17 +114,24 @@ class Look:
     palette: str
     image: bytes | None
     image_alt: str
+    details: Details
+    drawing: Drawing
 
 
 def parse_look(
-    form: Mapping[str, str], upload: bytes, present: bytes | None
+    form: Mapping[str, str],
+    upload: bytes,
+    present: bytes | None,
+    details: Details,
+    drawing: Drawing,
 ) -> tuple[Look, Errors]:
     """Read the form; ``present`` is the picture uploaded before, kept when no other comes.
 
     ``Look.image`` is a new picture only.
     """
     errors = _text_errors(form)
-    design, image, problem = _picture(form.get("design", ""), upload, present)
+    square = bool(form.get("square"))
+    design, image, problem = _picture(form.get("design", ""), upload, present, square)
     if problem:
         errors["picture"] = problem
     palette = form.get("palette", "")
@@ -134,6 +143,8 @@ def parse_look(
         palette=palette if palette in designs.PALETTES else next(iter(designs.PALETTES)),
         image=image,
         image_alt=_line(form, "image_alt"),
+        details=details,
+        drawing=drawing,
     )
     return look, errors
 
@@ -159,24 +170,38 @@ def _text_errors(form: Mapping[str, str]) -> Errors:
     return {"name": wrong, **errors} if wrong else errors
 
 
-def _picture(design: str, upload: bytes, present: bytes | None) -> tuple[str, bytes | None, str]:
+def _picture(
+    design: str, upload: bytes, present: bytes | None, square: bool
+) -> tuple[str, bytes | None, str]:
     """Design, new picture and what is wrong. A file that was sent wins over the chosen design."""
     if upload:
-        image, problem = read_picture(upload)
+        image, problem = read_picture(upload, square=square)
         return UPLOAD, image, problem
     if design == UPLOAD and present is None:
-        return UPLOAD, None, _("Choose a PNG file, or one of the designs.")
+        return UPLOAD, None, _("Choose a file, or one of the designs.")
     known = design in (*designs.DESIGNS, UPLOAD)
     return design if known else next(iter(designs.DESIGNS)), None, ""
 
 
-def read_picture(content: bytes) -> tuple[bytes | None, str]:
-    """The upload if it is a PNG that can be kept; else None and what is wrong with it."""
+def read_picture(content: bytes, *, square: bool) -> tuple[bytes | None, str]:
+    """The upload drawn anew if it is a picture that can be kept; else None and what is wrong."""
     try:
-        return bake.clean_png(content), ""
-    except Invalid:
-        return None, _(
-            "The picture must be a PNG of at most 1 MB, each side %(least)s to %(most)s pixels.",
-            least=bake.MIN_UPLOAD_SIDE,
-            most=bake.MAX_UPLOAD_SIDE,
-        )
+        return uploads.clean(content, square=square), ""
+    except Invalid as error:
+        return None, _picture_problem(error.code.removeprefix("picture-"))
+
+
+def _picture_problem(why: str) -> str:
+    """``why`` is one of :data:`uploads.PROBLEMS`."""
+    said = {
+        "large": _("The picture is too large: at most 3 MB and 30 million pixels."),
+        "small": _("The picture is too small: each side needs at least 90 pixels."),
+        "shape": _("The drawing does not say its size, or is much wider or higher than a square."),
+        "svg": _(
+            "The drawing cannot be used: it has a document type, or nothing of it can be shown."
+            " Save it as a plain SVG, or as PNG."
+        ),
+        "pango": _("This server cannot draw SVG files. Save the picture as PNG."),
+        "slow": _("The picture takes too much time to draw. Save a simpler one, or a PNG."),
+    }
+    return said.get(why, _("The file is no picture that can be read: PNG, JPEG, WebP or SVG."))

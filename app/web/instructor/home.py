@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from flask import Response, make_response, render_template
+from flask import Response, make_response, render_template, request
+from flask_babel import gettext as _
 
-from app.pipeline import collect
+from app.gradebook import csv_upload
+from app.pipeline import collect, token_sources
 from app.web import wording
 from app.web.course_page import frame, picture, show, then
 from app.web.instructor import data
 from app.web.instructor.blueprint import bp
+from app.web.instructor.copies import offers
 from app.web.instructor.regraded import to_review
 from app.web.session import campus
 
@@ -23,15 +26,17 @@ def home(course_id: str) -> Response:
         lines = data.badges(session, course_id)
         seen = data.seen(session, course_id)
         review = to_review(session, course_id)
+        offered = offers(session, around, len(lines))
     return show(
         around,
         "instructor/home.html",
         "badges",
         review=review,
+        offers=offered,
         badges=lines,
         seen=seen,
         run=seen.run,
-        sources=source_labels(),
+        native=any(one.source not in ("ags", csv_upload.KEY) for one in seen.assessments),
         state=wording.badge_state,
         picture=picture,
     )
@@ -44,7 +49,13 @@ def run(course_id: str) -> Response:
         around = frame(session, course_id)
         latest = data.last_run(session, course_id)
     return make_response(
-        render_template("instructor/_run.html", frame=around, run=latest, polled=True)
+        render_template(
+            "instructor/_run.html",
+            frame=around,
+            run=latest,
+            polled=True,
+            on_sees=request.args.get("on") == "sees",
+        )
     )
 
 
@@ -62,7 +73,8 @@ def settings(course_id: str) -> Response:
         around = frame(session, course_id)
         seen = data.seen(session, course_id)
         history = session.scalars(data.runs(course_id).limit(RUNS_SHOWN)).all()
-        lms = around.course.deployment.platform.installation.name
+        installation = around.course.deployment.platform.installation
+        lms, token = installation.name, token_sources.source_of(campus(), installation.lms)
     return show(
         around,
         "instructor/settings.html",
@@ -70,6 +82,7 @@ def settings(course_id: str) -> Response:
         seen=seen,
         runs=history,
         lms=lms,
+        token=token,
         sources=source_labels(),
         every=campus().settings.collect_minutes,
         mail=bool(campus().settings.smtp_url),
@@ -79,4 +92,5 @@ def settings(course_id: str) -> Response:
 
 def source_labels() -> dict[str, str]:
     """Key of each grade source to what people call it."""
-    return {key: source.label for key, source in campus().sources.items()}
+    labels = {key: source.label for key, source in campus().sources.items()}
+    return labels | {csv_upload.KEY: _("file")}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from flask import Response, make_response
 from sqlalchemy import select
 
+from app.credentials import files
 from app.errors import NotFound
 from app.models import Achievement, AchievementVersion
 from app.web.course_page import drawn_png
@@ -21,9 +22,9 @@ def drawn(course_id: str, design: str, palette: str, size: int) -> Response:
 
 @bp.get("/badges/<achievement_id>/uploads/<int:number>.png")
 def uploaded(course_id: str, achievement_id: str, number: int) -> Response:
-    """The picture that a teacher uploaded for one version of a badge of this course."""
+    """The picture of one version of a badge of this course: uploaded, or drawn to order."""
     query = (
-        select(AchievementVersion.image)
+        select(AchievementVersion)
         .join(Achievement, Achievement.id == AchievementVersion.achievement_id)
         .where(
             Achievement.course_id == course_id,
@@ -32,10 +33,10 @@ def uploaded(course_id: str, achievement_id: str, number: int) -> Response:
         )
     )
     with campus().db.reading() as session:
-        image = session.scalar(query)
-    if image is None:
+        version = session.scalar(query)
+    if version is None:
         raise NotFound("picture-unknown", "There is no such picture.")
-    answer = make_response(image)
+    answer = make_response(files.image_png(version))
     answer.mimetype = "image/png"
     answer.headers["Cache-Control"] = "private, max-age=300"
     return answer

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Final
+
 from flask import Response, request
+from flask_babel import gettext as _
 
 from app.errors import Invalid
+from app.lti.platforms import lms_for
 from app.pipeline import badges
 from app.pipeline.preview import preview
 from app.web import wording
@@ -15,21 +20,37 @@ from app.web.instructor.blueprint import bp
 from app.web.instructor.forms import POLICIES
 from app.web.session import campus, visitor
 
+LOOK_FIELDS: Final[Mapping[str, str]] = {
+    "name": "name",
+    "achievement name": "name",
+    "achievement description": "description",
+    "criteria": "criteria",
+    "achievement image caption": "image_alt",
+    "image_alt": "image_alt",
+    "tag": "tags",
+}
+"""What a refused document calls a value -> the field of the look page that holds it."""
+
 
 @bp.get("/badges/<achievement_id>/publish")
 def confirm(course_id: str, achievement_id: str) -> Response:
     """What publishing will do, with the choices that belong to it."""
-    return _confirm(course_id, achievement_id, {})
+    return _confirm(course_id, achievement_id)
 
 
 def _confirm(
-    course_id: str, achievement_id: str, errors: dict[str, str], status: int = 200
+    course_id: str,
+    achievement_id: str,
+    refused: tuple[str, str] | None = None,
+    status: int = 200,
 ) -> Response:
     with campus().db.reading() as session:
         around = frame(session, course_id)
         found = badges.draft(session, course_id, achievement_id)
         titles = data.titles(session, course_id)
         expected = preview(session, course_id, found.definition, limit=0)
+        gone = data.column_gone(session, course_id, achievement_id)
+        lms = lms_for(around.course.deployment.platform.installation.lms)
         holders = data.earned(session, course_id).get(achievement_id, 0)
     return show(
         around,
@@ -40,7 +61,9 @@ def _confirm(
         changes=has_changes(found),
         expected=expected,
         holders=holders,
-        errors=errors,
+        column_gone=gone,
+        keeps_total=keeps_total(lms.keeps_total),
+        refused=refused,
         sentence=wording.rule(found.definition.needs, found.definition.clauses, titles),
         policies=[(key, wording.regrade(key)) for key in POLICIES],
         picture=picture,
@@ -62,9 +85,14 @@ def publish(course_id: str, achievement_id: str) -> Response:
         store(course_id, achievement_id, edit)
         badges.publish(campus(), course_id, achievement_id, visitor(f"course:{course_id}").actor)
     except Invalid as error:
-        said = f"{error.message} {error.fix}".strip()
-        return _confirm(course_id, achievement_id, {"regrade": said}, 422)
+        return _confirm(course_id, achievement_id, _refused(error), 422)
     return then("instructor.home", course_id, "published")
+
+
+def _refused(error: Invalid) -> tuple[str, str]:
+    """What is wrong, and the field of the look page where it is mended ("" when none is)."""
+    field = next((LOOK_FIELDS[name] for name in error.fields if name in LOOK_FIELDS), "")
+    return f"{error.message} {error.fix}".strip(), field
 
 
 @bp.post("/badges/<achievement_id>/stop")
@@ -95,3 +123,28 @@ def remove(course_id: str, achievement_id: str) -> Response:
     """Remove a draft that was never published."""
     badges.remove_draft(campus(), course_id, achievement_id, visitor(f"course:{course_id}").actor)
     return then("instructor.home", course_id, "removed")
+
+
+def keeps_total(way: str) -> str:
+    """How this LMS keeps a column out of the course total."""
+    ways = {
+        "omit": _(
+            "To keep the total as it is, edit the column's assignment in the LMS after the first award"
+            " and tick “Do not count this assignment towards the final grade”."
+        ),
+        "exclude": _(
+            "To keep the total as it is, edit the column in the LMS after the first award and exclude"
+            " it from the calculation of the final grade."
+        ),
+        "include": _(
+            "To keep the total as it is, open the settings of the column in the LMS after the first"
+            " award and take away the tick for including it in grade calculations."
+        ),
+    }
+    return ways.get(
+        way,
+        _(
+            "To keep the total as it is, open the gradebook setup of the LMS after the first award and"
+            " give the column the weight 0, or move it to a category that does not count."
+        ),
+    )

@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, Select, func, or_, select
 from sqlalchemy.orm import Session
 from werkzeug.datastructures import MultiDict
 
+from app.credentials import replaced, shares
 from app.errors import Invalid, NotFound
 from app.models import (
     AchievementVersion,
@@ -22,10 +23,9 @@ from app.models import (
     Delivery,
     Learner,
     Person,
-    Share,
 )
 from app.pipeline.revoke import revoke
-from app.web import paging, session
+from app.web import life_words, paging, session
 from app.web.operator.blueprint import actor, bp, done
 
 STATES: Final = ("waiting", "needs_recipient", "issued", "revoked", "superseded")
@@ -113,7 +113,8 @@ def awards() -> ResponseReturnValue:
         )
 
 
-def _line(db: Session, award_id: str) -> AwardLine:
+def line_of(db: Session, award_id: str) -> AwardLine:
+    """One award as the pages name it; raises NotFound."""
     row = db.execute(_base(*_LINE).where(Award.id == award_id)).one_or_none()
     if row is None:
         raise NotFound("no-such-award", "There is no such award.")
@@ -127,17 +128,19 @@ def award(award_id: str) -> ResponseReturnValue:
         deliveries = select(Delivery, Connection).join(
             Connection, Connection.id == Delivery.connection_id
         )
-        shared = select(Share.id).where(Share.award_id == award_id, Share.ended_at.is_(None))
+        shared = shares.living(db, award_id, session.campus().clock())
         return render_template(
             "operator/award.html",
-            line=_line(db, award_id),
+            line=line_of(db, award_id),
             credential=db.scalar(
                 select(Credential)
                 .where(Credential.award_id == award_id)
                 .order_by(Credential.number.desc())
                 .limit(1)
             ),
-            shared=db.scalar(shared.limit(1)) is not None,
+            shared=shared is not None,
+            earlier=replaced.earlier(db, award_id),
+            why_replaced=life_words.replaced_for,
             deliveries=db.execute(
                 deliveries.where(Delivery.award_id == award_id).order_by(Delivery.created_at)
             ).all(),
@@ -154,7 +157,7 @@ def _revoke_page(award_id: str, reason: str, errors: dict[str, str]) -> str:
     with session.campus().db.reading() as db:
         return render_template(
             "operator/award_revoke.html",
-            line=_line(db, award_id),
+            line=line_of(db, award_id),
             reason=reason,
             errors=errors,
         )

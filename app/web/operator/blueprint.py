@@ -44,12 +44,31 @@ _SAID: dict[str, Callable[[], str]] = {
     "connection_paused": lambda: gettext("Paused. New awards wait until you resume it."),
     "connection_resumed": lambda: gettext("Resumed. What waited is sent now."),
     "revoked": lambda: gettext("The award was revoked. Verifiers see it within minutes."),
+    "held": lambda: gettext("On hold. Our pages say so from now on."),
+    "released": lambda: gettext("Released. The badge is handed out as before."),
+    "bulk_asked": lambda: gettext("Noted. Nothing is revoked before the time below."),
+    "bulk_undone": lambda: gettext("Undone. Nothing was revoked."),
     "approved": lambda: gettext("Approved. People of this LMS can open Tassel now."),
     "disabled": lambda: gettext("Disabled. Nobody can open Tassel from there until you enable it."),
+    "grade_key": lambda: gettext("The key was saved. Test it, then teachers can connect courses."),
+    "checked": lambda: gettext("The test is done. This is what it found."),
+    "continues": lambda: gettext("It takes the place of the older one, which is switched off."),
+    "trusted": lambda: gettext(
+        "Administrators of this LMS come in here from their next launch on."
+    ),
+    "untrusted": lambda: gettext("Administrators of this LMS are not let in here any more."),
+    "joins": lambda: gettext("Equal student numbers make one learner from now on."),
+    "joins_not": lambda: gettext("Student numbers of this LMS join nobody any more."),
+    "site_token": lambda: gettext("Connected. Every course of this LMS is read from now on."),
+    "site_token_paused": lambda: gettext("Switched off. What was read stays."),
+    "key_published": lambda: gettext("The new key is published. It signs when every LMS has it."),
+    "key_replaced": lambda: gettext("Every key was replaced. The new one signs now."),
     "deployment_approved": lambda: gettext("The deployment was approved."),
     "registered": lambda: gettext("The platform was registered. Approve it when it is right."),
     "issuer_saved": lambda: gettext("The issuer was saved. Badges signed earlier keep their text."),
-    "rotated": lambda: gettext("A new key signs from now on. The old one stays listed."),
+    "rotated": lambda: gettext(
+        "A new key is listed and signs in an hour. The old one stays listed."
+    ),
     "token_revoked": lambda: gettext("The token was ended. It opens nothing any more."),
 }
 """What pages say after a successful form; the address carries only the key."""

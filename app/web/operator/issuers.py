@@ -14,10 +14,10 @@ from sqlalchemy.orm import Session
 from werkzeug.datastructures import MultiDict
 
 from app import audit
-from app.credentials import issuers as doors
 from app.credentials.keys import KeyKind
 from app.errors import Invalid, NotFound
 from app.models import Achievement, Award, Issuer, IssuerKey
+from app.pipeline import issuer_keys
 from app.web import session
 from app.web.operator.blueprint import actor, bp, done
 
@@ -72,6 +72,7 @@ def issuers() -> ResponseReturnValue:
             issuers=list(db.scalars(select(Issuer).order_by(Issuer.created_at))),
             awards=dict(db.execute(awards).all()),
             keys=_keys(db, None),
+            now=session.campus().clock(),
             campus_name=session.campus().settings.campus_name,
         )
 
@@ -79,14 +80,8 @@ def issuers() -> ResponseReturnValue:
 @bp.post("/issuers")
 def issuer_make() -> ResponseReturnValue:
     """The campus's first issuer with its keys; a repeat finds the one that is there."""
-    campus = session.campus()
-    now = campus.clock()
-    with campus.db.transaction() as db:
-        made = doors.ensure_default(
-            db, campus.settings.public_url, campus.settings.campus_name, campus.box, now
-        )
-        audit.record(db, actor(), "issuer.made", f"issuer:{made.id}", {}, now)
-    return done("operator.issuer", "issuer_saved", issuer_id=made.id)
+    made = issuer_keys.default_issuer(session.campus(), actor())
+    return done("operator.issuer", "issuer_saved", issuer_id=made)
 
 
 def _keys(db: Session, issuer_id: str | None) -> list[IssuerKey]:
@@ -111,6 +106,7 @@ def _page(db: Session, issuer_id: str, form: IssuerForm | None, errors: dict[str
         form=form or _form_of(row),
         errors=errors,
         keys=_keys(db, issuer_id),
+        now=session.campus().clock(),
         public_url=session.campus().settings.public_url,
     )
 
@@ -167,12 +163,6 @@ def _kind(kind: str) -> KeyKind:
 
 @bp.post("/issuers/<issuer_id>/rotate/<kind>")
 def issuer_rotate_confirm(issuer_id: str, kind: str) -> ResponseReturnValue:
-    """Make the new key; the old one signs nothing more and stays listed."""
-    campus = session.campus()
-    now = campus.clock()
-    with campus.db.transaction() as db:
-        row = _issuer(db, issuer_id)
-        made = doors.rotate(db, campus.box, row, _kind(kind), now)
-        detail = {"kind": kind, "fragment": made.fragment}
-        audit.record(db, actor(), "issuer.key-rotated", f"issuer:{row.id}", detail, now)
+    """List the new key; the old one signs until its time has come, and stays listed."""
+    issuer_keys.rotate(session.campus(), issuer_id, _kind(kind), actor())
     return done("operator.issuer", "rotated", issuer_id=issuer_id)

@@ -1,44 +1,18 @@
-"""LMSs: invite one, register one by hand, approve, switch off."""
+"""LMSs: invite one, approve, switch off."""
 
 from __future__ import annotations
-
-from dataclasses import asdict, dataclass
 
 from flask import render_template, request
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 from sqlalchemy import func, select
-from werkzeug.datastructures import MultiDict
 
 from app.errors import Invalid
-from app.lti import registration
-from app.lti.metadata import addresses
+from app.lti import registration, selftest
 from app.lti.platforms import LMS
 from app.models import Course, Deployment, Invitation, Platform
 from app.web import session
 from app.web.operator.blueprint import actor, bp, done
-
-
-@dataclass(frozen=True)
-class PlatformForm:
-    """A registration as copied from the LMS."""
-
-    name: str = ""
-    lms: str = "generic"
-    origin: str = ""
-    issuer: str = ""
-    client_id: str = ""
-    auth_url: str = ""
-    token_url: str = ""
-    jwks_url: str = ""
-    deployment_id: str = ""
-    token_audience: str = ""
-
-
-def parse(form: MultiDict[str, str]) -> PlatformForm:
-    """The form as typed; ``registration.register_manual`` judges it."""
-    names = PlatformForm.__dataclass_fields__
-    return PlatformForm(**{name: form.get(name, "").strip()[:500] for name in names})
 
 
 @bp.get("/platforms")
@@ -63,6 +37,7 @@ def _page(invited: str, origin: str, errors: dict[str, str]) -> str:
             "operator/platforms.html",
             platforms=[(row, row.installation) for row in rows],
             lms=LMS,
+            checked={row.id: selftest.worst(selftest.stored(row)) for row in rows},
             courses=dict(db.execute(courses).all()),
             deployments=[
                 (row, row.platform, row.platform.installation)
@@ -80,40 +55,11 @@ def platform_invite() -> ResponseReturnValue:
     """Make a registration link; the answer to this POST is the only page that shows it."""
     campus, origin = session.campus(), request.form.get("lms_origin", "").strip()
     try:
-        token = registration.invite(campus.db, origin, campus.clock())
+        token = registration.invite(campus.db, origin, campus.clock(), actor=actor())
     except Invalid:
         wrong = gettext("Give scheme and host name, for example https://lms.example.edu.")
         return _page("", origin, {"lms_origin": wrong}), 422
     return _page(f"{campus.settings.public_url}/lti/register/{token}", origin, {}), 201
-
-
-@bp.get("/platforms/register")
-def platform_register() -> ResponseReturnValue:
-    """The form for a registration by hand, with the addresses to copy into the LMS."""
-    return _register_page(PlatformForm(), {})
-
-
-def _register_page(form: PlatformForm, errors: dict[str, str]) -> str:
-    return render_template(
-        "operator/platform_register.html",
-        form=form,
-        errors=errors,
-        lms=LMS,
-        urls=addresses(session.campus().settings),
-    )
-
-
-@bp.post("/platforms/register")
-def platform_register_save() -> ResponseReturnValue:
-    """Keep it, inactive until approved."""
-    form, campus = parse(request.form), session.campus()
-    try:
-        registration.register_manual(
-            campus.db, campus.box, **asdict(form), actor=actor(), now=campus.clock()
-        )
-    except Invalid as error:
-        return _register_page(form, error.fields), 422
-    return done("operator.platforms", "registered")
 
 
 @bp.post("/platforms/<platform_id>/approve")

@@ -5,17 +5,21 @@ The token in the address is the only secret: whoever has it may look until the o
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
 from flask import Response, make_response, render_template
 from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import Session
 
-from app.credentials import files, shares
+from app.credentials import files, replaced, shares
+from app.credentials.details import Details
+from app.credentials.replaced import Earlier
 from app.errors import NotFound
 from app.models import Achievement, AchievementVersion, Award, Credential, Issuer, Person, Share
-from app.web import session
+from app.web import badge_words, life_words, session, told
 from app.web.public.blueprint import JSON_TYPES, TOKEN_TYPES, bp, wants
 from app.web.public.checks import Check, checks
 
@@ -33,11 +37,18 @@ class Shared:
     issuer: Issuer
     holder: str | None
     """The learner's name, only when the learner let the page show it."""
+    earlier: Sequence[Earlier]
+    """Credentials of this badge that others stand in for, latest first."""
+
+    @property
+    def renewing(self) -> bool:
+        """Whether the newest one was replaced a moment ago and its successor is being signed."""
+        return any(old.credential_id == self.credential.id for old in self.earlier)
 
 
 def _open(db: Session, token: str) -> Shared | None:
     """The open share behind ``token``; None when there is none (any more)."""
-    share = shares.by_token(db, token)
+    share = shares.by_token(db, token, session.campus().clock())
     if share is None:
         return None
     award = db.get_one(Award, share.award_id)
@@ -50,6 +61,7 @@ def _open(db: Session, token: str) -> Shared | None:
         version=files.version_of(db, award),
         issuer=db.get_one(Issuer, achievement.issuer_id),
         holder=person.name if share.show_name else None,
+        earlier=replaced.earlier(db, award.id),
     )
 
 
@@ -81,30 +93,61 @@ def _page(token: str) -> tuple[str, int]:
         found = _open(db, token)
         if found is None:
             return render_template("public/not_shared.html"), 404
-        results = checks(db, found.award, found.credential, found.issuer, campus.clock())
+        results = checks(db, found.credential, found.issuer, campus.clock())
     return render_template(
         "public/badge.html",
         shared=found,
         token=token,
         checks=results,
-        verdict=_verdict(results),
+        verdict=_verdict(found, results, campus.clock()),
+        why_replaced=life_words.replaced_for,
         public_url=campus.settings.public_url,
+        facts=badge_words.facts(Details.from_json(found.version.details)),
+        told=told.of(found.credential),
     ), 200
 
 
-def _verdict(results: list[Check]) -> str:
-    """verified | revoked | failed: the worst that was found."""
+def _verdict(found: Shared, results: list[Check], now: datetime) -> str:
+    """verified | held | renewing | expired | revoked | failed: the worst that was found."""
     failed = {check.key for check in results if not check.passed}
+    if not failed and found.award.held_at is not None:
+        return "held"
     if not failed:
         return "verified"
+    if found.renewing and found.award.revoked_at is None:
+        return "renewing"
+    if failed == {"dates"} and _has_ended(found.award, now):
+        return "expired"
     return "revoked" if failed == {"status"} else "failed"
+
+
+def _has_ended(award: Award, now: datetime) -> bool:
+    return award.expires_at is not None and award.expires_at <= now
+
+
+@bp.get("/b/<token>/earlier/<int:number>")
+def earlier(token: str, number: int) -> Response:
+    """A file of this badge that another one stands in for: since when, why, and where that is."""
+    with session.campus().db.reading() as db:
+        found = _must_open(db, token)
+    old = next((one for one in found.earlier if one.number == number), None)
+    if old is None:
+        raise NotFound("not-replaced", "There is no earlier file of this badge by that number.")
+    page = render_template(
+        "public/earlier.html",
+        shared=found,
+        token=token,
+        old=old,
+        why_replaced=life_words.replaced_for,
+    )
+    return _private(make_response(page))
 
 
 @bp.get("/b/<token>/credential.json")
 def credential_json(token: str) -> Response:
     """The signed JSON, byte for byte."""
     with session.campus().db.reading() as db:
-        document = _must_open(db, token).credential.document
+        document = files.to_hand_out(db, _must_open(db, token).award).document
     return _download(document, SIGNED_JSON, "badge.json")
 
 
@@ -112,7 +155,7 @@ def credential_json(token: str) -> Response:
 def credential_jwt(token: str) -> Response:
     """The same credential as VC-JWT."""
     with session.campus().db.reading() as db:
-        text = _must_open(db, token).credential.jwt
+        text = files.to_hand_out(db, _must_open(db, token).award).jwt
     return _download(text.encode("ascii"), "text/plain", "badge.jwt")
 
 

@@ -13,13 +13,14 @@ from datetime import datetime
 from typing import Any
 
 from flask_babel import gettext
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.credentials import contexts, issuers, status
 from app.credentials.keys import PublicKey
 from app.credentials.proofs import FORMATS
 from app.errors import Invalid
-from app.models import Award, Credential, Issuer, StatusList
+from app.models import Credential, Issuer, StatusList
 from app.web.public.blueprint import written_day
 
 EMBEDDED = FORMATS["eddsa-rdfc-2022"]
@@ -49,21 +50,35 @@ class _Facts:
     now: datetime
 
 
-def checks(
-    session: Session, award: Award, credential: Credential, issuer: Issuer, now: datetime
-) -> list[Check]:
+def checks(session: Session, credential: Credential, issuer: Issuer, now: datetime) -> list[Check]:
     """Every check of one stored credential, in the order in which people ask."""
-    listed = session.get(StatusList, award.status_list_id) if award.status_list_id else None
+    document = json.loads(credential.document)
+    listed, index = _entry(session, issuer, document)
     facts = _Facts(
-        document=json.loads(credential.document),
+        document=document,
         credential=credential,
         issuer=issuer,
         keys=issuers.public_keys(session, issuer),
         status_list=listed,
-        status_index=award.status_index,
+        status_index=index,
         now=now,
     )
     return [_signature(facts), _issuer(facts), _status(facts), _dates(facts), _form(facts)]
+
+
+def _entry(
+    session: Session, issuer: Issuer, document: dict[str, Any]
+) -> tuple[StatusList | None, int | None]:
+    """The issuer's status list and the entry in it that the signed file names."""
+    named = document.get("credentialStatus", {})
+    _, _, number = str(named.get("statusListCredential", "")).rpartition("/status/")
+    index = str(named.get("statusListIndex", ""))
+    if not number.isdecimal() or not index.isdecimal():
+        return None, None
+    query = select(StatusList).where(
+        StatusList.issuer_id == issuer.id, StatusList.number == int(number)
+    )
+    return session.scalar(query), int(index)
 
 
 def _key_of(facts: _Facts, signed: dict[str, Any]) -> PublicKey | None:

@@ -9,10 +9,11 @@ from flask.typing import ResponseReturnValue
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app.credentials import contexts, document, files, issuers, issuing
+from app.credentials import files, issuers, issuing
+from app.credentials.details import Details
 from app.errors import NotFound
 from app.models import Achievement, AchievementVersion, Issuer
-from app.web import session
+from app.web import badge_words, session
 from app.web.public.blueprint import (
     DAY,
     FIVE_MINUTES,
@@ -66,19 +67,16 @@ def achievement(achievement_id: str) -> ResponseReturnValue:
         row, version = _achievement(db, achievement_id)
         made_by = db.get_one(Issuer, row.issuer_id)
     if wants(("text/html", *JSON_TYPES)) in JSON_TYPES:
-        return as_json(_achievement_json(version, made_by))
-    page = render_template("public/achievement.html", version=version, issuer=made_by)
+        return as_json(
+            issuing.achievement_json(version, made_by, session.campus().settings.public_url)
+        )
+    page = render_template(
+        "public/achievement.html",
+        version=version,
+        issuer=made_by,
+        facts=badge_words.facts(Details.from_json(version.details)),
+    )
     return _page(page)
-
-
-def _achievement_json(version: AchievementVersion, made_by: Issuer) -> dict[str, Any]:
-    """The achievement as it stands inside each of its credentials, with who made it."""
-    facts = issuing.achievement_facts(version, session.campus().settings.public_url)
-    return {
-        "@context": [contexts.CREDENTIALS, contexts.OPEN_BADGES],
-        **document.achievement_object(facts),
-        "creator": issuers.profile_json(made_by),
-    }
 
 
 @bp.get("/achievements/<achievement_id>.png")

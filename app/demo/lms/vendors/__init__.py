@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 from app.demo.lms.vendors.base import Vendor
+from app.demo.lms.vendors.blackboard import Blackboard
+from app.demo.lms.vendors.brightspace import Brightspace
 from app.demo.lms.vendors.canvas import Canvas
 from app.demo.lms.vendors.moodle import Moodle
+from app.demo.lms.vendors.openedx import OpenEdx
+from app.demo.lms.vendors.sakai import Sakai
 from app.errors import Invalid
 
 VENDORS: dict[str, type[Vendor]] = {
     "standard": Vendor,
     "moodle": Moodle,
     "canvas": Canvas,
+    "blackboard": Blackboard,
+    "brightspace": Brightspace,
+    "openedx": OpenEdx,
+    "sakai": Sakai,
 }
 
 

@@ -12,17 +12,17 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
+from app.demo.lms import notices
 from app.demo.lms.claims import CLAIM, Scene
 from app.demo.lms.errors import ServiceError
 from app.demo.lms.state import Campus, Column, Course, Enrolment, Grade, Launch, Link, Person, Tool
 from app.demo.lms.vendors.base import Vendor
-from app.demo.lms.vendors.words import INSTITUTION, MEMBERSHIP, SYSTEM, Paths
+from app.demo.lms.vendors.words import INSTITUTION, MEMBERSHIP, SYSTEM, TEST_USER, Paths
 
 if TYPE_CHECKING:
     from flask import Request, Response
 
 VENDOR_KEY = "https://canvas.instructure.com/lti/"
-TEST_USER = "http://purl.imsglobal.org/vocab/lti/system/person#TestUser"
 ASSISTANT = "http://purl.imsglobal.org/vocab/lis/v2/membership/Instructor#TeachingAssistant"
 _CLEARING = {"NotReady", "Failed", "Pending"}
 
@@ -34,6 +34,7 @@ class Canvas(Vendor):
     product = "canvas"
     version = "cloud"
     title = "Demo Canvas"
+    storage_frame = "post_message_forwarding"
     paths = Paths(
         configuration="/api/lti/security/openid-configuration",
         registration="/api/lti/registrations",
@@ -48,6 +49,7 @@ class Canvas(Vendor):
     token_seconds = 3600
     login_method = "post"
     student_view = True
+    extra_scopes = (notices.SCOPE,)
     navigation_takes_columns = False
     configuration_needs_token = True
     returns_deployment = False
@@ -107,13 +109,12 @@ class Canvas(Vendor):
         return str(json.loads(base64.urlsafe_b64decode(padded)).get("verifier", ""))
 
     def login_fields(self, scene: Scene) -> dict[str, str]:
-        """With the region and the frame that keeps values for tools without cookies."""
+        """With the region."""
         fields = super().login_fields(scene)
         fields["deployment_id"] = fields.pop("lti_deployment_id")
         return fields | {
             "canvas_region": "us-east-1",
             "canvas_environment": "prod",
-            "lti_storage_target": "post_message_forwarding",
         }
 
     def lis(self, scene: Scene) -> dict[str, str]:
@@ -148,7 +149,9 @@ class Canvas(Vendor):
         person, course = scene.person, scene.course
         mine = scene.enrolment.sections if scene.enrolment else []
         sections = [section for section in course.sections if section.id in mine]
-        known = super().variables(scene) | {
+        known = super().variables(scene)
+        known |= {
+            "Canvas.course.previousContextIds": known["Context.id.history"],
             "CourseSection.sourcedId": course.sis_id,
             "Canvas.user.id": str(person.id),
             "Canvas.user.sisSourceId": person.sis_id,
@@ -295,7 +298,7 @@ class Canvas(Vendor):
         stored.value = round(score["scoreGiven"] / score["scoreMaximum"] * column.maximum, 5)
 
     def score_answer(
-        self, campus: Campus, tool: Tool, column: Column, person: Person
+        self, campus: Campus, tool: Tool, column: Column, person: Person, score: dict[str, Any]
     ) -> dict[str, Any] | None:
         """The address of the result."""
         return {"resultUrl": f"{self.item_url(campus, tool, column)}/results/{person.id}"}

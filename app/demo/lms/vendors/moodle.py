@@ -38,7 +38,7 @@ class Moodle(MoodleServices):
     )
     token_seconds = 60
     login_method = "post"
-    platform_storage = False
+    storage_frame = ""
     context_type = "CourseSection"
     nrps_versions = ("1.0", "2.0")
     posts_auth_errors = False
@@ -138,7 +138,6 @@ class Moodle(MoodleServices):
             "Context.label": scene.course.label,
             "CourseSection.title": scene.course.title,
             "CourseSection.label": scene.course.label,
-            "Context.id.history": "",
             "Person.name.given": scene.person.given,
             "Person.name.family": scene.person.family,
             "Moodle.Person.userGroupIds": ",".join(str(group) for group in groups),

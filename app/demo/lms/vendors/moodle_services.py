@@ -90,6 +90,8 @@ class MoodleServices(Vendor):
         Only with ``limit``. A limit on results crashes Moodle.
         """
         limit = request.args.get("limit", type=int)
+        if limit is None and kind != "results":
+            limit = self.page_size
         if limit is None or limit < 1:
             return slice(None), ""
         if kind == "results":

@@ -1,0 +1,78 @@
+"""From when until when: the dates of a credential and of its proofs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from app.credentials.verify.report import Finding, absent, failed, passed, together
+
+LEEWAY: Final = timedelta(minutes=5)
+"""How far the clocks of issuer and verifier may differ."""
+_DATE_TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d)")
+
+
+def moment(text: object) -> datetime | None:
+    """An xsd:dateTime with a time zone, else None."""
+    if not isinstance(text, str) or not _DATE_TIME.fullmatch(text):
+        return None
+    whole, _, rest = text.partition(".")
+    digits = re.match(r"\d*", rest)
+    fraction = digits.group() if digits else ""
+    try:
+        return datetime.fromisoformat(
+            whole + (f".{fraction[:6].ljust(6, '0')}{rest[len(fraction) :]}" if fraction else "")
+        )
+    except ValueError:
+        return None
+
+
+def check_valid_from(document: Mapping[str, Any], now: datetime) -> Finding:
+    """Whether the credential has begun."""
+    if "validFrom" not in document:
+        if "issuanceDate" in document:
+            return absent("It carries the old 'issuanceDate', which its contexts do not define.")
+        return failed("It does not say from when it is valid.")
+    begins = moment(document["validFrom"])
+    if begins is None:
+        return failed("'validFrom' is not a date and time with a time zone.")
+    if begins > now + LEEWAY:
+        return failed(f"It is valid only from {begins:%Y-%m-%d}.")
+    return passed(f"It is valid since {begins:%Y-%m-%d}.")
+
+
+def check_valid_until(document: Mapping[str, Any], now: datetime) -> Finding:
+    """Whether the credential has ended."""
+    if "validUntil" not in document:
+        return absent("It has no end.")
+    ends = moment(document["validUntil"])
+    if ends is None:
+        return failed("'validUntil' is not a date and time with a time zone.")
+    begins = moment(document.get("validFrom"))
+    if begins is not None and ends < begins:
+        return failed("It ends before it begins.")
+    if ends <= now:
+        return failed(f"It ended on {ends:%Y-%m-%d}.")
+    return passed(f"It is valid until {ends:%Y-%m-%d}.")
+
+
+def check_signed_at(proofs: Sequence[Any], now: datetime) -> Finding:
+    """Whether the times in the proofs are possible."""
+    found = [_proof_times(proof, now) for proof in proofs if isinstance(proof, dict)]
+    return together(found) if found else absent("There is no proof with a time.")
+
+
+def _proof_times(proof: Mapping[str, Any], now: datetime) -> Finding:
+    if "created" not in proof and "expires" not in proof:
+        return absent("The proof does not say when it was made.")
+    created = moment(proof["created"]) if "created" in proof else now
+    expires = moment(proof["expires"]) if "expires" in proof else None
+    if created is None or ("expires" in proof and expires is None):
+        return failed("A time in the proof is not a date and time with a time zone.")
+    if created > now + LEEWAY:
+        return failed(f"The proof claims to be made on {created:%Y-%m-%d}, in the future.")
+    if expires is not None and expires <= now:
+        return failed(f"The proof itself ended on {expires:%Y-%m-%d}.")
+    return passed(f"It was signed on {created:%Y-%m-%d}.")
