@@ -25,6 +25,7 @@ from pyld import jsonld
 from pyld.documentloader.base import RemoteDocument
 
 from app.credentials import contexts, keys, status
+from app.credentials.proofs import canonical as canonical_texts
 from app.errors import UpstreamError
 
 NOW = datetime(2026, 11, 20, 10, 0, tzinfo=UTC)
@@ -290,7 +291,7 @@ def _load(url: str, options: Mapping[str, Any]) -> RemoteDocument:
         return RemoteDocument(
             contentType="application/ld+json", contextUrl=None, documentUrl=url, document=document
         )
-    return contexts.document_loader(url, options)
+    return canonical_texts.document_loader(url, options)
 
 
 def canonical(document: Document) -> bytes:

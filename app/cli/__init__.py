@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import sys
-
 import click
 
 from app.cli import admin, demo, issuers, keys, learners, operate, serve, verify
+from app.cli.report import report
 from app.errors import AppError
 
 __all__ = ["main"]
@@ -20,10 +19,7 @@ class _Tassel(click.Group):
         try:
             return super().invoke(ctx)
         except AppError as error:
-            click.echo(error.message, err=True)
-            if error.fix:
-                click.echo(error.fix, err=True)
-            sys.exit(2)
+            report(error)
 
 
 @click.group(cls=_Tassel)

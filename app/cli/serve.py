@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import os
 import signal
@@ -16,10 +17,12 @@ import click
 import structlog
 from gunicorn.app.base import BaseApplication
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import configure_mappers
 
 from app import logs, schema
 from app.cli.operate import check_keys
-from app.errors import ConfigurationError, UpstreamError
+from app.cli.report import report
+from app.errors import AppError, ConfigurationError, UpstreamError
 from app.jobs import Worker
 from app.main import check_public_url, create_app, create_campus
 from app.pipeline import erasure_journal, issuer_keys
@@ -127,6 +130,25 @@ class _Supervisor:
         return code
 
 
+def _apart(target: Callable[[], None]) -> None:
+    """Run ``target`` in a process that then ends, so that web and worker do not carry for ever what
+    only the preparations needed. Ends this process too where ``target`` fails.
+    """
+    process = _fork.Process(target=_told, args=(target,), daemon=True)
+    process.start()
+    process.join()
+    if process.exitcode:
+        sys.exit(process.exitcode)
+
+
+def _told(target: Callable[[], None]) -> None:
+    """Say an expected error as the command itself would."""
+    try:
+        target()
+    except AppError as error:
+        report(error)
+
+
 def _child(target: Callable[[], None]) -> None:
     """Children begin with the default signal actions; an error ends the process, not silently."""
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -174,11 +196,18 @@ def check(settings: Settings) -> None:
 
 @click.command()
 def serve() -> None:
-    """Migrate, then run web and worker until SIGTERM."""
+    """Migrate, then run web and worker until SIGTERM.
+
+    The garbage collector leaves alone what was loaded before the fork: it would write into every
+    page of it, and what is written is no longer shared.
+    """
     settings = load()
     logs.configure(settings.log_level)
-    prepare(settings)
+    _apart(lambda: prepare(settings))
     log.info("serving", bind=settings.bind, public_url=settings.public_url, pid=os.getpid())
+    configure_mappers()
+    gc.collect()
+    gc.freeze()
     supervisor = _Supervisor(
         {"web": lambda: run_web(settings), "worker": lambda: run_worker(settings)},
         settings.drain_seconds,

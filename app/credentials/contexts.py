@@ -15,8 +15,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from importlib import resources
 from typing import Any, Final
 
-from pyld.documentloader.base import RemoteDocument
-
 from app.errors import ConfigurationError, Invalid
 
 CREDENTIALS: Final = "https://www.w3.org/ns/credentials/v2"
@@ -100,20 +98,6 @@ def pinned(url: str) -> dict[str, Any]:
 def raw(url: str) -> bytes:
     """The exact bytes of the context at ``url``, whose hash is pinned. Raises KeyError."""
     return resources.files(_PACKAGE).joinpath(PINNED[url][0]).read_bytes()
-
-
-def document_loader(url: str, options: Mapping[str, Any]) -> RemoteDocument:
-    """A PyLD document loader that answers from the pinned contexts and never opens a connection.
-
-    :raises Invalid: see :func:`pinned`.
-    """
-    del options
-    return RemoteDocument(
-        contentType="application/ld+json",
-        contextUrl=None,
-        documentUrl=url,
-        document=pinned(url),
-    )
 
 
 def context_urls(document: Mapping[str, Any]) -> tuple[str, ...]:

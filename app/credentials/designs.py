@@ -12,8 +12,6 @@ from collections.abc import Sequence
 from html import escape
 from typing import Final
 
-from PIL import Image, ImageDraw
-
 from app.credentials.colours import PALETTES, Palette, contrast
 from app.credentials.drawing import Drawing
 from app.credentials.outlines import DESIGNS, SYMBOLS, Outline
@@ -68,6 +66,8 @@ def png(
 
     :raises Invalid: an unknown design, palette or symbol (code ``unknown-design``).
     """
+    from PIL import Image, ImageDraw  # noqa: PLC0415 - large, and idle without it
+
     drawing = drawing or Drawing(symbol=symbol)
     colours = _colours(palette, drawing)
     large = size * _OVERSAMPLING

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from app.credentials import contexts, drift
+from app.credentials.proofs import canonical
 from app.errors import ConfigurationError, Invalid
 from tests.interop.samples import Campus
 
@@ -42,10 +43,10 @@ def test_the_loader_opens_no_connection(monkeypatch: pytest.MonkeyPatch) -> None
 
     monkeypatch.setattr(socket.socket, "connect", refuse)
     monkeypatch.setattr(socket, "getaddrinfo", refuse)
-    loaded = contexts.document_loader(contexts.CREDENTIALS, {})
+    loaded = canonical.document_loader(contexts.CREDENTIALS, {})
     assert loaded["document"]["@context"]["VerifiableCredential"]
     with pytest.raises(Invalid, match="none is ever fetched"):
-        contexts.document_loader("https://www.w3.org/2018/credentials/v1", {})
+        canonical.document_loader("https://www.w3.org/2018/credentials/v1", {})
 
 
 def test_hashes_used_name_every_context_of_a_badge() -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.credentials.proofs import data_integrity, skeleton
+from app.credentials.proofs import canonical, data_integrity, skeleton
 from tests.interop.samples import Campus
 
 CAMPUS = Campus()
@@ -17,7 +17,7 @@ Change = Callable[[dict[str, Any]], object]
 
 
 def filled(badge: dict[str, Any]) -> bytes | None:
-    return skeleton.canonical(badge, data_integrity._statements)
+    return skeleton.canonical(badge, canonical.statements)
 
 
 def identifier(badge: dict[str, Any]) -> dict[str, Any]:
@@ -46,7 +46,7 @@ def test_one_template_is_read_once() -> None:
 
     def parse(document: Any) -> Any:
         read.append(document)
-        return data_integrity._statements(document)
+        return canonical.statements(document)
 
     for number in range(5):
         badge = CAMPUS.badge()

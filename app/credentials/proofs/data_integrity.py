@@ -5,7 +5,7 @@ value; both hashes, proof first, are signed with Ed25519. Three ways to the same
 the statements of the template with the learner's values put in (:mod:`skeleton`, for signing),
 pyoxigraph with contexts trimmed to the terms in use (fast), and PyLD with the full contexts (the
 reference). :func:`check_trim` says whether they agree for a template; a template for which they do
-not is signed with ``fast=False``.
+not is signed with ``fast=False``. The engines are loaded when they are first used, not before.
 """
 
 from __future__ import annotations
@@ -15,17 +15,12 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from functools import lru_cache
 from typing import Any, Final
 
 import base58
-import pyoxigraph
-from pyld import jsonld
-from pyld.options import ExpandOptions, NormalizeOptions
 
 from app.credentials import contexts, wording
 from app.credentials.keys import KeyKind, PublicKey, Signer
-from app.credentials.proofs import skeleton
 from app.credentials.proofs.errors import ProofError
 from app.errors import Invalid
 
@@ -36,9 +31,6 @@ _PROOF_MEMBERS: Final = frozenset(
 MAX_BYTES: Final = 1_000_000
 MAX_DEPTH: Final = 40
 """Levels of objects and lists; our badges have eight. Canonicalizing is cubic in the depth."""
-
-_NOT_JSON_LD: Final = (jsonld.JsonLdError, ValueError, AttributeError, RecursionError)
-"""What PyLD raises on documents that are none; all but the first were met by mutating good ones."""
 
 _TIMESTAMP: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 
@@ -120,65 +112,31 @@ def check_trim(document: Mapping[str, Any]) -> bool:
     """
     try:
         reference = canonical_reference(document)
-        filled = skeleton.canonical(document, _statements) or reference
+        filled = _filled(document) or reference
         return canonical_fast(document) == filled == reference
     except Invalid:
         return False
 
 
 def canonical_fast(document: Mapping[str, Any]) -> bytes:
-    """Canonical N-Quads (RDFC-1.0) by pyoxigraph, contexts trimmed and inlined.
+    """See :func:`app.credentials.proofs.canonical.fast`."""
+    from app.credentials.proofs import canonical  # noqa: PLC0415 - large, and idle without it
 
-    :raises Invalid: an unknown context, or not JSON-LD (code ``not-json-ld``).
-    """
-    dataset = pyoxigraph.Dataset(_statements(document))
-    dataset.canonicalize(pyoxigraph.CanonicalizationAlgorithm.RDFC_1_0)
-    lines = sorted(f"{quad} .\n" for quad in dataset)
-    return "".join(lines).encode()
-
-
-def _statements(document: Mapping[str, Any]) -> list[pyoxigraph.Quad]:
-    """What ``document`` says, read with its contexts trimmed and inlined."""
-    urls = contexts.context_urls(document)
-    body = {name: value for name, value in document.items() if name != "@context"}
-    inlined = _trimmed(urls, contexts.term_names(document))
-    text = f'{{"@context":{inlined},{json.dumps(body)[1:]}'
-    try:
-        return list(pyoxigraph.parse(text, pyoxigraph.RdfFormat.JSON_LD))
-    except (SyntaxError, ValueError) as problem:
-        raise Invalid("not-json-ld", f"The document is not valid JSON-LD: {problem}") from None
+    return canonical.fast(document)
 
 
 def canonical_reference(document: Mapping[str, Any]) -> bytes:
-    """Canonical N-Quads by PyLD with the full pinned contexts.
+    """See :func:`app.credentials.proofs.canonical.reference`."""
+    from app.credentials.proofs import canonical  # noqa: PLC0415 - large, and idle without it
 
-    :raises Invalid: an unknown context, or not JSON-LD (code ``not-json-ld``).
-    """
-    contexts.context_urls(document)
-    options = NormalizeOptions(
-        algorithm="URDNA2015",
-        format="application/n-quads",
-        documentLoader=contexts.document_loader,
-    )
-    try:
-        text: str = jsonld.normalize(dict(document), options)
-    except _NOT_JSON_LD as problem:
-        raise Invalid("not-json-ld", f"The document is not valid JSON-LD: {problem}") from None
-    return text.encode()
+    return canonical.reference(document)
 
 
 def misplaced(document: Mapping[str, Any]) -> list[str]:
-    """Property names that stand where the contexts do not define them, so that JSON-LD drops them.
+    """See :func:`app.credentials.proofs.canonical.misplaced`."""
+    from app.credentials.proofs import canonical  # noqa: PLC0415 - large, and idle without it
 
-    :raises Invalid: an unknown context, or not JSON-LD (code ``not-json-ld``).
-    """
-    dropped: list[str | None] = []
-    options = ExpandOptions(documentLoader=contexts.document_loader)
-    try:
-        jsonld.expand(dict(document), options, on_property_dropped=dropped.append)
-    except _NOT_JSON_LD as problem:
-        raise Invalid("not-json-ld", f"The document is not valid JSON-LD: {problem}") from None
-    return [term for term in dict.fromkeys(dropped) if term]
+    return canonical.misplaced(document)
 
 
 def options_hash(created: str, method: str) -> bytes:
@@ -213,24 +171,24 @@ def issuer_of(document: Mapping[str, Any]) -> str:
     return identifier
 
 
+def _filled(document: Mapping[str, Any]) -> bytes | None:
+    from app.credentials.proofs import canonical  # noqa: PLC0415 - large, and idle without it
+
+    return canonical.filled(document)
+
+
 def _signed_hash(document: Mapping[str, Any], fast: bool) -> bytes:
     """The same as :func:`_document_hash`, from the template's skeleton where that serves.
 
     Checking goes the longer way, so whoever checks what was signed checks the skeleton too.
     """
-    filled = skeleton.canonical(document, _statements) if fast else None
+    filled = _filled(document) if fast else None
     return hashlib.sha256(filled).digest() if filled else _document_hash(document, fast)
 
 
 def _document_hash(document: Mapping[str, Any], fast: bool) -> bytes:
     canonical = canonical_fast(document) if fast else canonical_reference(document)
     return hashlib.sha256(canonical).digest()
-
-
-@lru_cache(maxsize=256)
-def _trimmed(urls: tuple[str, ...], names: frozenset[str]) -> str:
-    """Trimmed contexts as JSON text; a campus has few combinations of terms."""
-    return json.dumps(contexts.trim(urls, dict.fromkeys(names, "")), separators=(",", ":"))
 
 
 def _parse(signed: bytes) -> dict[str, Any]:

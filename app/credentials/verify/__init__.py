@@ -18,7 +18,6 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from app.credentials.verify import carriers, credential, linked_data
 from app.credentials.verify.limits import MAX_FILE_BYTES, Lookup, OverLimitError, Run
 from app.credentials.verify.lookups import guarded
 from app.credentials.verify.report import Check, Report, Result
@@ -41,6 +40,12 @@ def verify(
     :param recipient: an e-mail address or other identifier; if given, the check ``recipient``
         also fails for a credential of somebody else.
     """
+    from app.credentials.verify import (  # noqa: PLC0415 - large, and idle without it
+        carriers,
+        credential,
+        linked_data,
+    )
+
     run = Run(lookup, now, recipient)
     checks: list[Check] = []
     sealed = None
