@@ -37,6 +37,7 @@ bench: setup ## measure speed against peers, as ratios in one run
 
 soak: setup ## the whole trip at a big size, with times and memory: LEARNERS=10000
 	$(bin)/python -m tests.bench.soak_story --learners $(LEARNERS) $(ARGS)
+	$(bin)/python -m tests.bench.soak_signing --learners $(LEARNERS)
 	$(bin)/python -m tests.bench.soak_grades
 	$(bin)/python -m tests.bench.soak_moodle_grades
 

@@ -84,6 +84,12 @@ class Settings(BaseModel):
     )
     web_workers: int = Field(1, ge=1, le=64, description="Processes of the web server.")
     web_threads: int = Field(8, ge=1, le=128, description="Threads of each web process.")
+    signing_processes: int = Field(
+        2,
+        ge=1,
+        le=64,
+        description="Processes that sign while more than a thousand badges wait, the worker being one.",
+    )
     collect_minutes: int = Field(
         60, ge=1, le=10080, description="Minutes between two scheduled readings of a course."
     )

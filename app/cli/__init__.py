@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from app.cli import admin, demo, issuers, keys, learners, operate, serve, verify
+from app.cli import admin, demo, issuers, keys, learners, operate, serve, sign, verify
 from app.cli.report import report
 from app.errors import AppError
 
@@ -30,6 +30,7 @@ def main() -> None:
 
 for command in (
     *serve.COMMANDS,
+    *sign.COMMANDS,
     *operate.COMMANDS,
     *admin.COMMANDS,
     *learners.COMMANDS,

@@ -6,6 +6,7 @@ import gc
 import multiprocessing
 import os
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable
@@ -23,9 +24,10 @@ from app import logs, schema
 from app.cli.operate import check_keys
 from app.cli.report import report
 from app.errors import AppError, ConfigurationError, UpstreamError
-from app.jobs import Worker
+from app.jobs import Helper, Worker
 from app.main import check_public_url, create_app, create_campus
 from app.pipeline import erasure_journal, issuer_keys
+from app.pipeline.campus import Campus
 from app.pipeline.outbox import ensure_mail
 from app.settings import Settings, load
 
@@ -80,7 +82,15 @@ def run_worker(settings: Settings) -> None:
     """Carry out jobs until SIGTERM."""
     logs.configure(settings.log_level)
     campus = create_campus(settings)
-    Worker(campus).run_forever()
+    Worker(campus, _helper(campus, settings.signing_processes - 1)).run_forever()
+
+
+def _helper(campus: Campus, processes: int) -> Helper | None:
+    """``tassel sign`` beside this worker."""
+    if processes == 0:
+        return None
+    sign = [sys.executable, "-m", "app.cli", "sign", "--processes", str(processes)]
+    return Helper(campus, lambda: subprocess.Popen([*sign, "--beside", str(os.getpid())]))
 
 
 @dataclass

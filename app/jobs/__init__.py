@@ -14,7 +14,8 @@ The rows of the domain are the truth (outbox). A kind of work is five functions 
 
 from __future__ import annotations
 
+from app.jobs.helper import Helper
 from app.jobs.kinds import KINDS, Kind, run_until_idle
 from app.jobs.worker import Worker
 
-__all__ = ["KINDS", "Kind", "Worker", "run_until_idle"]
+__all__ = ["KINDS", "Helper", "Kind", "Worker", "run_until_idle"]

@@ -12,7 +12,6 @@ import fcntl
 import hashlib
 import os
 import signal
-import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -29,12 +28,14 @@ from sqlalchemy.exc import IntegrityError
 
 from app.db import Database
 from app.errors import Conflict
+from app.jobs import helper
+from app.jobs.helper import Helper
 from app.jobs.kinds import KINDS, STALE_SECONDS, Kind
 from app.jobs.rounds import ROUNDS, Round
 from app.models import Heartbeat, Lease
 from app.pipeline import deliver, erasure_journal, taking_away, uploads
 from app.pipeline.campus import Batch, Campus
-from app.secrets import new_token
+from app.pipeline.holders import gone, process_name
 
 APPLICATION_VERSION = "1"
 """Raised only when the job function below changes its meaning."""
@@ -85,10 +86,10 @@ def _guarded(kind: Kind) -> Iterator[None]:
 class Worker:
     """One worker process. ``start`` returns at once; ``stop`` waits for what is running."""
 
-    def __init__(self, campus: Campus) -> None:
+    def __init__(self, campus: Campus, helper: Helper | None = None) -> None:
         """Opens nothing yet. One started worker per process: the engine is a singleton."""
-        self._campus = campus
-        self.executor_id = f"{machine()}:{os.getpid()}:{new_token(6)}"
+        self._campus, self._helper = campus, helper
+        self.executor_id = process_name()
         self._stopping = threading.Event()
         self._threads: list[threading.Thread] = []
         self._lock: IO[str] | None = None
@@ -118,6 +119,7 @@ class Worker:
             ("sweep", SWEEP_SECONDS, self._sweep),
             ("purge", PURGE_SECONDS, self._purge),
             *((one.name, one.seconds, partial(self._alone, one)) for one in ROUNDS),
+            *([("help", helper.LOOK_SECONDS, self._helper.look)] if self._helper else []),
         ):
             thread = threading.Thread(target=self._repeat, args=(seconds, work), name=name)
             thread.start()
@@ -136,6 +138,8 @@ class Worker:
         self._stopping.set()
         for thread in self._threads:
             thread.join(timeout=BEAT_SECONDS)
+        if self._helper is not None:
+            self._helper.dismiss()
         DBOS.destroy(workflow_completion_timeout_sec=max(1, int(drain_seconds)))
         drained = not _running
         if self._engine is not None:
@@ -336,29 +340,6 @@ def _enqueue(kind: Kind, batch: Batch) -> None:
     name = f"{batch.kind}:{digest}:{batch.attempt}"
     with SetWorkflowID(name), SetEnqueueOptions(queue_partition_key=batch.key):
         DBOS.enqueue_workflow(kind.queue, _job, batch.kind, list(batch.ids))
-
-
-def machine() -> str:
-    """A name for "processes that can see each other": one boot and one process namespace.
-
-    Two containers may share a host name and even process ids; they never share both of these.
-    Where the system does not tell, the name is random and death shows by the heartbeat alone.
-    """
-    try:
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
-        space = str(Path("/proc/self/ns/pid").readlink())
-    except OSError:
-        return new_token(8)
-    return hashlib.sha256(f"{boot} {space} {socket.gethostname()}".encode()).hexdigest()[:12]
-
-
-def gone(executor_id: str) -> bool:
-    """Whether the process of this executor has certainly ended: same machine, no such process."""
-    place, _, rest = executor_id.partition(":")
-    number = rest.partition(":")[0]
-    if place != machine() or not number.isdigit():
-        return False
-    return not Path("/proc", number).exists()
 
 
 def _exclusive(db: Database) -> IO[str] | None:

@@ -5,6 +5,7 @@
     collect.run         every grade source of a course; only what changed moves on
     decide.decide       rules over the changed learners: decisions with reasons, awards
     award.run           awards become signed credentials, with their deliveries in one transaction
+    sign_all.run        the same for everything that waits, in any number of processes
     deliver.run         deliveries go to the course, the SIS and the learner's mailbox
     supersede.supersede another credential takes the place of one, the award and its date stay
     revoke.revoke       and back again

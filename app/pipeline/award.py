@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import uuid
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -32,30 +32,47 @@ from app.models import (
     StatusList,
     SystemFact,
 )
-from app.pipeline import keepers, lists, outbox, shown
+from app.pipeline import holders, keepers, lists, outbox, shown
 from app.pipeline.campus import Batch, Campus
 
 log = structlog.get_logger()
 GROUP = 100
 LEASE = timedelta(minutes=5)
+AHEAD = 300
+"""So many awards at most are jobs of the engine: others can sign the rest beside it, and none waits
+there until its lease runs out."""
+FREE: dict[str, None] = {"lease_until": None, "lease_by": None}
+RESTS = "rest"
+"""Holder of what waits for the next try of a key that did not sign."""
 UNUSABLE = timedelta(hours=6)
 """How long an award rests whose recipient's address cannot be signed."""
 
 
-def claim(campus: Campus, limit: int = 500) -> list[Batch]:
+def claim(
+    campus: Campus,
+    limit: int = 500,
+    *,
+    holder: str | None = None,
+    without: Collection[str] = (),
+) -> list[Batch]:
     """Take awards to be signed: those waiting, and those whose missing e-mail has arrived.
 
     Reserves their status entries. Awards without an e-mail move to "needs_recipient", unless they
     are made out to a wallet.
+
+    :param holder: the process that signs them by itself; without it they are jobs of the engine, of
+        which there are never more than :data:`AHEAD` awards.
+    :param without: ids of issuers to leave alone.
     """
     now = campus.clock()
     groups: dict[str, list[Award]] = defaultdict(list)
     with campus.db.transaction() as session:
-        for award, issuer_id, email in _due(session, now, limit):
+        room = limit if holder else min(limit, AHEAD - _engines(session, now))
+        for award, issuer_id, email in _due(session, now, room, without):
             if not email and not award.in_wallet:
                 award.state, award.lease_until = "needs_recipient", None
                 continue
-            award.state, award.lease_until = "waiting", now + LEASE
+            award.state, award.lease_until, award.lease_by = "waiting", now + LEASE, holder
             groups[issuer_id].append(award)
         for issuer_id, awards in groups.items():
             issuers.reserve_status(session, session.get_one(Issuer, issuer_id), awards)
@@ -66,11 +83,25 @@ def claim(campus: Campus, limit: int = 500) -> list[Batch]:
         ]
 
 
+def _engines(session: Session, now: datetime) -> int:
+    """How many awards are jobs of the engine."""
+    held = select(func.count()).select_from(Award).where(_of_the_engine(now))
+    return session.scalar(held) or 0
+
+
+def _of_the_engine(now: datetime) -> ColumnElement[bool]:
+    return and_(Award.state == "waiting", Award.lease_until > now, Award.lease_by.is_(None))
+
+
 def _parts(awards: list[Award]) -> list[list[Award]]:
     return [awards[start : start + GROUP] for start in range(0, len(awards), GROUP)]
 
 
-def _due(session: Session, now: datetime, limit: int) -> list[tuple[Award, str, str | None]]:
+def _due(
+    session: Session, now: datetime, limit: int, without: Collection[str]
+) -> list[tuple[Award, str, str | None]]:
+    if limit <= 0:
+        return []
     query = (
         select(Award, Achievement.issuer_id, Person.email)
         .join(Achievement, Achievement.id == Award.achievement_id)
@@ -81,6 +112,7 @@ def _due(session: Session, now: datetime, limit: int) -> list[tuple[Award, str, 
                 and_(Award.state == "needs_recipient", _recipient_known()),
             ),
             or_(Award.lease_until.is_(None), Award.lease_until < now),
+            Achievement.issuer_id.not_in(without),
         )
         .order_by(Award.awarded_at, Award.id)
         .limit(limit)
@@ -95,24 +127,28 @@ def _recipient_known() -> ColumnElement[bool]:
 
 
 def reap(campus: Campus) -> int:
-    """Nothing to give back: an expired lease is claimed again by itself."""
-    del campus
-    return 0
+    """Free what processes held that have ended. An expired lease is claimed again by itself."""
+    with campus.db.reading() as session:
+        held = select(Award.lease_by).where(Award.state == "waiting", Award.lease_by.is_not(None))
+        ended = [name for name in session.scalars(held.distinct()) if name and holders.gone(name)]
+    return _free(campus, Award.lease_by.in_(ended)) if ended else 0
 
 
 def leased(campus: Campus) -> list[str]:
-    """Awards that are being signed."""
+    """Awards that are jobs of the engine."""
     with campus.db.reading() as session:
-        query = select(Award.id).where(Award.state == "waiting", Award.lease_until > campus.clock())
-        return list(session.scalars(query))
+        return list(session.scalars(select(Award.id).where(_of_the_engine(campus.clock()))))
 
 
 def release(campus: Campus, ids: Sequence[str]) -> int:
     """What a worker that is known to be dead held among ``ids`` can be claimed at once."""
+    return _free(campus, and_(Award.id.in_(ids), Award.lease_by.is_(None)))
+
+
+def _free(campus: Campus, which: ColumnElement[bool]) -> int:
     with campus.db.transaction() as session:
-        held = update(Award).where(Award.id.in_(ids), Award.state == "waiting")
-        freed = held.values(lease_until=None).returning(Award.id)
-        return len(session.scalars(freed).all())
+        held = update(Award).where(which, Award.state == "waiting")
+        return len(session.scalars(held.values(FREE).returning(Award.id)).all())
 
 
 @dataclass(frozen=True)
@@ -152,8 +188,16 @@ def run(campus: Campus, ids: Sequence[str]) -> None:
         failure = error
     _settle(campus, done, chosen, now)
     if failure is not None:
+        _rest(campus, ids)
         keepers.note(campus, {key.id for pair in chosen.values() for key in pair}, failure)
         raise failure
+
+
+def _rest(campus: Campus, ids: Sequence[str]) -> None:
+    """What a key did not sign waits until its lease has passed, and is nobody's until then."""
+    with campus.db.transaction() as session:
+        left = update(Award).where(Award.id.in_(ids), Award.state == "waiting")
+        session.execute(left.values(lease_by=RESTS))
 
 
 @dataclass
@@ -214,12 +258,12 @@ def _settle(campus: Campus, done: _Done, chosen: _Chosen, now: datetime) -> None
         session.execute(
             update(Award)
             .where(Award.id.in_(done.sealed.keys() - usable.keys()), Award.state == "waiting")
-            .values(lease_until=None)
+            .values(FREE)
         )
         session.execute(
             update(Award)
             .where(Award.id.in_(done.unusable), Award.state == "waiting")
-            .values(state="needs_recipient", lease_until=now + UNUSABLE)
+            .values(state="needs_recipient", lease_until=now + UNUSABLE, lease_by=None)
         )
         if usable:
             keepers.clear(session, ids)
@@ -300,7 +344,7 @@ def _keep(
     new = insert_new(session, Credential, [sealed[award_id] for award_id in awards])
     issued = [awards[a] for a in awards if sealed[a]["id"] in new]
     for award in issued:
-        award.state, award.lease_until = "issued", None
+        award.state, award.lease_until, award.lease_by = "issued", None, None
     if not issued:
         return
     _record_public_url(session, campus.settings.public_url, now)

@@ -29,6 +29,7 @@ from app.models import (
     StatusList,
 )
 from app.pipeline import award as signing
+from app.pipeline import holders
 from app.pipeline.campus import Campus
 from app.pipeline.supersede import KEY_COMPROMISED, supersede_in
 
@@ -99,7 +100,8 @@ def run(campus: Campus, fragment: str, actor: str) -> Count:
     begin(campus, key, issuer, actor)
     while replace_some(campus, key, actor):
         pass
-    while batches := signing.claim(campus):
+    me = holders.process_name()
+    while batches := signing.claim(campus, holder=me):
         for batch in batches:
             signing.run(campus, batch.ids)
     return count(campus, key.fragment)

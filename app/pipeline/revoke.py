@@ -54,7 +54,7 @@ def revoke_some(
     Every status list is signed once, however many of its entries are set.
     """
     for award in awards:
-        award.state, award.lease_until = "revoked", None
+        award.state, award.lease_until, award.lease_by = "revoked", None, None
         award.revoked_at, award.revoke_reason, award.revoked_by = now, reason, actor
     session.flush()
     lists = {award.status_list_id for award in awards if award.status_list_id is not None}

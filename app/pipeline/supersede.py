@@ -218,6 +218,6 @@ def _spend(session: Session, award: Award, reason: str, now: datetime) -> str:
             at=now,
         )
     )
-    award.state, award.lease_until = "waiting", None
+    award.state, award.lease_until, award.lease_by = "waiting", None, None
     award.status_list_id = award.status_index = None
     return old

@@ -47,6 +47,7 @@ TABLE: dict[str, Access] = {
     "instructor.uploaded": Access("course", PUBLIC_PAGE),
     "instructor.home": Access("staff", "api.courses"),
     "instructor.run": Access("staff", "a part of the course home that a browser asks for"),
+    "instructor.signing": Access("staff", "api.course"),
     "instructor.refresh": Access("staff", TEACHING),
     "instructor.settings": Access("staff", "api.courses"),
     "instructor.new": Access("teacher", TEACHING),

@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 from flask import Flask
 from playwright.sync_api import Browser, Page
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from app.mastery.renewal import Renewal, Terms
@@ -269,7 +269,7 @@ WALLETS = [
 
 def test_every_page_of_the_course_is_among_those_checked(app: Flask, made: Seeded) -> None:
     """A new page has to be added above."""
-    parts = {"drawn", "uploaded", "run", "upload_report"}
+    parts = {"drawn", "uploaded", "run", "signing", "upload_report"}
     getters = {
         rule.endpoint.removeprefix("instructor.")
         for rule in app.url_map.iter_rules()
@@ -315,6 +315,29 @@ def test_a_reading_shows_its_progress_and_then_the_new_numbers(
         session.get_one(Person, made.teacher).name = "unchanged"
     page.get_by_role("button", name="Refresh now").wait_for()
     assert page.locator("#run").count() == 0
+    assert page.complaints == []  # type: ignore[attr-defined]
+    page.context.close()
+
+
+@MODES
+def test_the_signing_shows_its_progress_and_then_the_new_numbers(
+    browser: Browser, made: Seeded, server: str, width: int, scheme: str
+) -> None:
+    with made.campus.db.transaction() as session:
+        issued = session.scalars(select(Award).where(Award.state == "issued")).all()
+        for award in issued[:3]:
+            award.state = "waiting"
+    page = opened(
+        browser, made, made.teacher, "instructor", viewport=size(width), color_scheme=scheme
+    )
+    told = f"{len(issued) - 3} of {len(issued)} signed"
+    for path in ("", "/awards"):
+        check(page, f"{server}/courses/{made.course_id}{path}", f"signing{path} {width} {scheme}")
+        page.get_by_text(told).wait_for()
+    with made.campus.db.transaction() as session:
+        session.execute(update(Award).where(Award.state == "waiting").values(state="issued"))
+    page.get_by_role("link", name=f"issued ({len(issued)})").wait_for()
+    assert page.locator("#signing").count() == 0
     assert page.complaints == []  # type: ignore[attr-defined]
     page.context.close()
 

@@ -18,7 +18,7 @@ from app.db import Database
 from app.errors import Conflict
 from app.jobs import KINDS, Worker, run_until_idle, worker
 from app.models import Delivery, Heartbeat, Lease
-from app.pipeline import deliver
+from app.pipeline import deliver, holders
 from app.settings import Settings
 from tests.integration.send_stage import Stage
 
@@ -196,10 +196,10 @@ def test_only_one_worker_buries(stage: Stage) -> None:
 def test_a_process_of_this_machine_is_known_to_be_gone() -> None:
     ended = subprocess.Popen([sys.executable, "-c", ""])
     ended.wait()
-    here = worker.machine()
-    assert worker.gone(f"{here}:{ended.pid}:x")
-    assert not worker.gone(f"{here}:{os.getpid()}:x")
-    assert not worker.gone(f"elsewhere:{ended.pid}:x")
+    here = holders.machine()
+    assert holders.gone(f"{here}:{ended.pid}:x")
+    assert not holders.gone(f"{here}:{os.getpid()}:x")
+    assert not holders.gone(f"elsewhere:{ended.pid}:x")
 
 
 def test_finished_jobs_are_forgotten(

@@ -18,6 +18,7 @@ from app.models import (
     Person,
     Platform,
 )
+from app.pipeline import sign_all
 from app.web import session
 from app.web.api.blueprint import bp
 from app.web.api.cursors import read_page
@@ -96,8 +97,11 @@ def _numbers(db: Session, course_id: str) -> dict[str, int]:
     awards = select(func.count(Award.id)).where(
         Award.course_id == course_id, Award.state.in_(("waiting", "needs_recipient", "issued"))
     )
+    signing = sign_all.progress(db, Award.course_id == course_id)
     return {
         "learners": db.scalar(learners) or 0,
         "badges": db.scalar(badges) or 0,
         "awards": db.scalar(awards) or 0,
+        "signed": signing.signed,
+        "waiting": signing.waiting,
     }

@@ -64,6 +64,8 @@ class CourseDetail(CourseOut):
     learners: int = Field(description="Active learners, test users left out.")
     badges: int = Field(description="Published badges.")
     awards: int = Field(description="Awards in force.")
+    signed: int = Field(description="Those of them whose badge is signed.")
+    waiting: int = Field(description="Those of them that wait for their signature.")
 
 
 class CourseList(Strict):

@@ -20,6 +20,7 @@ from app.web.instructor import (
     publish,
     record,
     sees,
+    signing,
     upload,
     validity,
 )
@@ -40,6 +41,7 @@ __all__ = [
     "publish",
     "record",
     "sees",
+    "signing",
     "upload",
     "validity",
 ]

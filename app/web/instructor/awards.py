@@ -10,7 +10,7 @@ from app.errors import Invalid
 from app.pipeline import revoke as revoking
 from app.web import evidence, wording
 from app.web.course_page import frame, picture, show, then
-from app.web.instructor import data, ending
+from app.web.instructor import data, ending, signing
 from app.web.instructor.blueprint import bp
 from app.web.session import campus, visitor
 from app.web.validity_words import SOON
@@ -26,6 +26,7 @@ def awards(course_id: str) -> Response:
     with campus().db.reading() as session:
         around = frame(session, course_id)
         counts = data.award_counts(session, course_id)
+        waiting = signing.of_course(session, course_id)
         soon = ending.count(session, course_id, around.now)
         known = counts | {"": sum(counts.values()), ending.KEY: soon}
         lines, page = data.awards(session, course_id, state, known.get(state, 0), around.now)
@@ -40,6 +41,8 @@ def awards(course_id: str) -> Response:
         states=STATES,
         ending=soon,
         soon=SOON,
+        signing=waiting,
+        on_awards=True,
         **_words(),
     )
 

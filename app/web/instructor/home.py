@@ -9,7 +9,7 @@ from app.gradebook import csv_upload
 from app.pipeline import collect, token_sources
 from app.web import wording
 from app.web.course_page import frame, picture, show, then
-from app.web.instructor import data
+from app.web.instructor import data, signing
 from app.web.instructor.blueprint import bp
 from app.web.instructor.copies import offers
 from app.web.instructor.regraded import to_review
@@ -27,12 +27,14 @@ def home(course_id: str) -> Response:
         seen = data.seen(session, course_id)
         review = to_review(session, course_id)
         offered = offers(session, around, len(lines))
+        waiting = signing.of_course(session, course_id)
     return show(
         around,
         "instructor/home.html",
         "badges",
         review=review,
         offers=offered,
+        signing=waiting,
         badges=lines,
         seen=seen,
         run=seen.run,

@@ -8,6 +8,7 @@ from sqlalchemy import func, select
 
 from app import schema
 from app.models import Connection, Delivery
+from app.pipeline import sign_all
 from app.web import session, vitals
 from app.web.operator.blueprint import bp
 
@@ -23,6 +24,7 @@ def health() -> ResponseReturnValue:
             "operator/health.html",
             workers=vitals.workers(db, campus.clock()),
             queues=vitals.queues(db),
+            signing=sign_all.by_badge(db),
             schema=schema.current_in(db.connection()),
             head=schema.head(),
             dialect="SQLite" if campus.db.is_sqlite else "PostgreSQL",
