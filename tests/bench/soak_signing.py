@@ -75,22 +75,29 @@ def _disturbed(
     settings: Settings, db: Database, learners: int, draw: random.Random, kills: int
 ) -> list[str]:
     """Two processes; each other time one of them dies, and else everybody. In words."""
-    moments = sorted(draw.uniform(ALONE + 0.02, LAST_KILL) * learners for _ in range(kills))
+    moments = sorted(draw.uniform(ALONE, LAST_KILL) * learners for _ in range(kills))
     said = []
-    running = Signing(settings, "--processes", "2")
+    running, since = Signing(settings, "--processes", "2"), signed(db)
     for number, moment in enumerate(moments):
-        running.until(lambda moment=moment: signed(db) >= moment and held(db) > 0)
-        whom = "one" if number % 2 == 0 else "all"
+        _wait(running, db, max(moment, since + 1))
+        whom = "all" if number % 2 else "one"
+        said.append(f"{whom} at {signed(db)}")
         if whom == "one":
             running.kill_one(draw.randrange(2))
         else:
             running.kill_all()
-        said.append(f"{whom} at {signed(db)}")
-        if whom == "all":
-            running = Signing(settings, "--processes", "2")
-    running.until(lambda: signed(db) > 0 and held(db) > 0)
-    running.kill_all()
-    return [*said, f"all at {signed(db)}"]
+            running, since = Signing(settings, "--processes", "2"), signed(db)
+    if kills % 2:
+        running.kill_all()
+    else:
+        running.stop()
+        running.end()
+    return said
+
+
+def _wait(running: Signing, db: Database, moment: float) -> None:
+    """Until so many are signed and both processes are at it."""
+    running.until(lambda: signed(db) >= moment and held(db) > 0 and len(running.members()) == 2)
 
 
 def main() -> int:
