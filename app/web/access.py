@@ -258,6 +258,8 @@ TABLE: dict[str, Access] = {
     "public.credential_json": Access("public", PUBLIC_NAME),
     "public.credential_jwt": Access("public", PUBLIC_NAME),
     "public.credential_png": Access("public", PUBLIC_NAME),
+    "public.embed": Access("public", PUBLIC_PAGE),
+    "public.card": Access("public", PUBLIC_PAGE),
     "public.issuer": Access("public", PUBLIC_NAME),
     "public.did_document": Access("public", PUBLIC_NAME),
     "public.jwks": Access("public", PUBLIC_NAME),

@@ -141,6 +141,7 @@ def badge(course_id: str, award_id: str) -> Response:
         facts=badge_words.facts(Details.from_json(mine.version.details)),
         has_svg=mine.version.design != files.UPLOAD,
         offer=offer,
+        embed=learner_data.embed(mine, _embed_link(mine.share.token)) if mine.share else "",
         linkedin=learner_data.linkedin(mine, issuer, link) if link else "",
         state=wording.own_award_state(mine.award.state),
         disclosure=wording.disclosure,
@@ -151,6 +152,10 @@ def badge(course_id: str, award_id: str) -> Response:
 def _public_link(token: str) -> str:
     """The address that strangers open."""
     return campus().settings.public_url + url_for("public.badge", token=token)
+
+
+def _embed_link(token: str) -> str:
+    return campus().settings.public_url + url_for("public.embed", token=token)
 
 
 @bp.post("/badges/<award_id>/share")

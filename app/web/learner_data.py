@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
+from markupsafe import Markup
 from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
@@ -231,3 +232,12 @@ def linkedin(mine: Mine, issuer: Issuer, link: str) -> str:
         last = mine.award.expires_at.astimezone(campus().settings.zone)
         values |= {"expirationYear": last.year, "expirationMonth": last.month}
     return f"{LINKEDIN}?{urlencode(values)}"
+
+
+def embed(mine: Mine, link: str) -> str:
+    """HTML that shows the badge in the page of another site; the frame may do nothing but open it."""
+    frame = Markup(
+        '<iframe src="{}" title="{}" width="420" height="180" loading="lazy"'
+        ' sandbox="allow-popups allow-popups-to-escape-sandbox"></iframe>'
+    )
+    return str(frame.format(link, mine.version.name))

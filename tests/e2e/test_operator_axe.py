@@ -124,6 +124,7 @@ def test_public_pages(browser: Browser, lived: Lived, server: str, width: int, s
     token = operator_seed.share_one(lived, show_name=True)
     for path in (
         f"/b/{token}",
+        f"/b/{token}/embed",
         "/issuers/campus",
         "/catalogue",
         "/verify",

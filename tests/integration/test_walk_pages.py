@@ -31,6 +31,8 @@ WEB = Path(__file__).parents[2] / "app" / "web"
 LMS = "http://127.0.0.1:8081"
 FRAMED = ("instructor.", "learner.", "privacy.", "lti.")
 """Areas that stand in an LMS; everything else is framed by nobody."""
+FRAMED_BY_ANYBODY = {"public.embed"}
+"""Shows a shared badge on other sites: nothing on it runs, sends or can be pressed but its link."""
 REFUSALS = {"lti.login", "lti.launch", "lti.again", "lti.prove"}
 """Doors whose refusals any LMS may show, one that waits for its approval too: text, no buttons."""
 
@@ -123,6 +125,11 @@ def test_every_answer_says_who_may_frame_it(app: Flask, walk: Walk, client: Flas
             if framers == f"'self' * {LMS}" and answer.status_code == 400:
                 assert parse(answer.text).forms == [], route.rule
                 anywhere.add(route.endpoint)
+                continue
+            if route.endpoint in FRAMED_BY_ANYBODY:
+                assert framers == "*", route.rule
+                assert "script-src" not in answer.headers["Content-Security-Policy"]
+                assert re.search("<(?:script|form|button|input)", answer.text) is None
                 continue
             inside = route.endpoint.startswith(FRAMED)
             wanted = {"'self'", LMS} if inside else {"'none'"}

@@ -6,8 +6,8 @@ the name on a shared badge whose holder allowed it.
 
 from __future__ import annotations
 
-from app.web.public import badge, catalogue, names, probes, verify
+from app.web.public import badge, card, catalogue, names, probes, verify
 from app.web.public.blueprint import bp
 from app.web.public.limits import limit
 
-__all__ = ["badge", "bp", "catalogue", "limit", "names", "probes", "verify"]
+__all__ = ["badge", "bp", "card", "catalogue", "limit", "names", "probes", "verify"]

@@ -84,24 +84,43 @@ def badge(token: str) -> ResponseReturnValue:
         return _file(credential_json(token))
     if kind in TOKEN_TYPES:
         return _file(credential_jwt(token))
-    return _private(make_response(*_page(token)))
+    return private(make_response(*_page(token)))
 
 
-def _page(token: str) -> tuple[str, int]:
+@dataclass(frozen=True)
+class Seen:
+    """A shared badge that was checked just now."""
+
+    shared: Shared
+    checks: list[Check]
+    verdict: str
+    """verified | held | renewing | expired | revoked | failed."""
+
+
+def look(token: str) -> Seen | None:
+    """What there is to see behind ``token`` at this moment; None when nothing is shared by it."""
     campus = session.campus()
     with campus.db.reading() as db:
         found = _open(db, token)
         if found is None:
-            return render_template("public/not_shared.html"), 404
+            return None
         results = checks(db, found.credential, found.issuer, campus.clock())
+    return Seen(found, results, _verdict(found, results, campus.clock()))
+
+
+def _page(token: str) -> tuple[str, int]:
+    seen = look(token)
+    if seen is None:
+        return render_template("public/not_shared.html"), 404
+    found = seen.shared
     return render_template(
         "public/badge.html",
         shared=found,
         token=token,
-        checks=results,
-        verdict=_verdict(found, results, campus.clock()),
+        checks=seen.checks,
+        verdict=seen.verdict,
         why_replaced=life_words.replaced_for,
-        public_url=campus.settings.public_url,
+        public_url=session.campus().settings.public_url,
         facts=badge_words.facts(Details.from_json(found.version.details)),
         told=told.of(found.credential),
     ), 200
@@ -140,7 +159,7 @@ def earlier(token: str, number: int) -> Response:
         old=old,
         why_replaced=life_words.replaced_for,
     )
-    return _private(make_response(page))
+    return private(make_response(page))
 
 
 @bp.get("/b/<token>/credential.json")
@@ -170,7 +189,7 @@ def credential_png(token: str) -> Response:
 def _download(content: bytes, media_type: str, name: str) -> Response:
     answer = Response(content, mimetype=media_type)
     answer.headers["Content-Disposition"] = f'attachment; filename="{name}"'
-    return _private(answer)
+    return private(answer)
 
 
 def _file(answer: Response) -> Response:
@@ -179,7 +198,7 @@ def _file(answer: Response) -> Response:
     return answer
 
 
-def _private(answer: Response) -> Response:
+def private(answer: Response) -> Response:
     """Never kept by caches (the owner may close it at any time) nor found by search engines."""
     answer.headers["Cache-Control"] = "no-store"
     answer.headers["Vary"] = "Accept"

@@ -43,6 +43,8 @@ LIMITS: Final = {
     "public.credential_json": 120,
     "public.credential_jwt": 120,
     "public.credential_png": 60,
+    "public.embed": 300,
+    "public.card": 60,
     "public.issuer": 300,
     "public.did_document": 600,
     "public.jwks": 600,

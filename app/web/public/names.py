@@ -33,7 +33,7 @@ def issuer(slug: str) -> ResponseReturnValue:
         row = issuers.by_slug(db, slug)
         if wants(("text/html", *JSON_TYPES)) in JSON_TYPES:
             return as_json(issuers.profile_json(row))
-        badges = list(db.execute(_published().where(Achievement.issuer_id == row.id)))
+        badges = list(db.execute(_in_force().where(Achievement.issuer_id == row.id)))
         keys = issuers.public_keys(db, row)
     return _page(render_template("public/issuer.html", issuer=row, badges=badges, keys=keys))
 
@@ -64,7 +64,7 @@ def status_list(slug: str, number: int) -> Response:
 def achievement(achievement_id: str) -> ResponseReturnValue:
     """What can be earned: a page for people, Open Badges JSON for programs."""
     with session.campus().db.reading() as db:
-        row, version = _achievement(db, achievement_id)
+        row, version = published(db, achievement_id)
         made_by = db.get_one(Issuer, row.issuer_id)
     if wants(("text/html", *JSON_TYPES)) in JSON_TYPES:
         return as_json(
@@ -74,6 +74,7 @@ def achievement(achievement_id: str) -> ResponseReturnValue:
         "public/achievement.html",
         version=version,
         issuer=made_by,
+        public_url=session.campus().settings.public_url,
         facts=badge_words.facts(Details.from_json(version.details)),
     )
     return _page(page)
@@ -83,7 +84,7 @@ def achievement(achievement_id: str) -> ResponseReturnValue:
 def achievement_png(achievement_id: str) -> Response:
     """The picture; ``?v=`` asks for that of an earlier wording."""
     with session.campus().db.reading() as db:
-        version = _achievement(db, achievement_id)[1]
+        version = published(db, achievement_id)[1]
     return cacheable(files.image_png(version), "image/png", DAY)
 
 
@@ -91,13 +92,13 @@ def achievement_png(achievement_id: str) -> Response:
 def achievement_svg(achievement_id: str) -> Response:
     """The picture as SVG; not there for an uploaded one."""
     with session.campus().db.reading() as db:
-        drawn = files.image_svg(_achievement(db, achievement_id)[1])
+        drawn = files.image_svg(published(db, achievement_id)[1])
     if drawn is None:
         raise NotFound("no-svg", "This picture was uploaded and exists as PNG only.")
     return cacheable(drawn.encode(), "image/svg+xml", DAY)
 
 
-def _published() -> Any:
+def _in_force() -> Any:
     """Achievements with the wording that is published now."""
     return (
         select(Achievement, AchievementVersion)
@@ -111,9 +112,9 @@ def _published() -> Any:
     )
 
 
-def _achievement(db: Session, achievement_id: str) -> tuple[Achievement, AchievementVersion]:
+def published(db: Session, achievement_id: str) -> tuple[Achievement, AchievementVersion]:
     """Published ones only: a draft has no public name. A withdrawn one keeps its name."""
-    found = db.execute(_published().where(Achievement.id == achievement_id)).one_or_none()
+    found = db.execute(_in_force().where(Achievement.id == achievement_id)).one_or_none()
     if found is None:
         raise NotFound("no-such-badge", "There is no such badge here.")
     row, version = found
