@@ -61,17 +61,20 @@ def _job(kind: str, ids: list[str]) -> None:
     """Run one batch. Arguments are row ids only: the engine stores them in clear."""
     if _campus is None:
         raise RuntimeError("a job was started outside a worker")
-    name = str(DBOS.workflow_id)
+    name, failed = str(DBOS.workflow_id), ""
     _running.add(name)
     try:
         KINDS[kind].run(_campus, tuple(ids))
-    except Exception:
+    except Exception as error:
         # The rows keep their lease and come back when it has passed; the trace must not get lost.
         _log.exception("job-failed", kind=kind, rows=len(ids))
-        raise
+        failed = type(error).__name__
     finally:
         _campus.http.close()
         _running.discard(name)
+    if failed:
+        # The engine keeps and logs what a job raises, with all its words: it gets one of ours.
+        raise RuntimeError(f"{kind}: {failed}")
 
 
 @contextmanager
