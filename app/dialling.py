@@ -22,6 +22,8 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import NewConnectionError
 
+from app.words import Said, say
+
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
@@ -32,6 +34,10 @@ _agreed = threading.local()
 
 class ForbiddenAddress(OSError):
     """A name that resolves to loopback, a private network or another non-public address."""
+
+    def __init__(self, why: Said) -> None:
+        super().__init__(why)
+        self.why = why
 
 
 @contextmanager
@@ -62,7 +68,13 @@ def public_addresses(host: str, port: int) -> list[str]:
     found = [str(item[4][0]) for item in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
     for address in found:
         if not _is_public(ipaddress.ip_address(address.split("%")[0])):
-            raise ForbiddenAddress(f"{host} leads to {address}, which is not a public address")
+            raise ForbiddenAddress(
+                say(
+                    "%(host)s leads to %(address)s, which is not a public address",
+                    host=host,
+                    address=address,
+                )
+            )
     return found
 
 
@@ -143,7 +155,7 @@ class _GuardedConnection(HTTPSConnection):
 
 class _NoPlainConnection(HTTPConnection):
     def _new_conn(self) -> socket.socket:
-        raise ForbiddenAddress("plain http is not used outside allowed origins")
+        raise ForbiddenAddress(say("plain http is not used outside allowed origins"))
 
 
 class _OpenPool(HTTPConnectionPool):

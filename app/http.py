@@ -22,6 +22,7 @@ from urllib3.exceptions import HTTPError
 
 from app.dialling import Dialler, ForbiddenAddress, until
 from app.errors import UpstreamError
+from app.words import Said, say
 
 USER_AGENT = "Tassel/0.1 (LTI tool)"
 TIMEOUT = (5.0, 20.0)
@@ -49,7 +50,11 @@ class Response:
         except (ValueError, RecursionError) as error:
             raise UpstreamError(
                 "upstream-not-json",
-                f"{self.system} answered {self.status} with something that is not JSON.",
+                say(
+                    "%(system)s answered %(status)s with something that is not JSON.",
+                    system=self.system,
+                    status=self.status,
+                ),
                 system=self.system,
                 permanent=False,
                 status=self.status,
@@ -106,7 +111,7 @@ class HttpClient:
             if target is None:
                 break
             if not _is_address(target) or origin_of(target) != origin_of(url):
-                raise _refused(system, f"{url} redirects to another site")
+                raise _refused(system, say("%(url)s redirects to another site", url=url))
             url = target
         if not ok(answer.status):
             raise failure(answer)
@@ -147,17 +152,22 @@ class HttpClient:
                 content = _read(raw, system)
                 return Response(raw.status_code, raw.headers, content, url, system)
         except ForbiddenAddress as error:
-            raise _refused(system, str(error)) from error
+            raise _refused(system, error.why) from error
         except (requests.RequestException, HTTPError, ValueError) as error:
             if _forbidden(error):
                 raise _refused(
-                    system, "its name leads to an address inside this network"
+                    system, say("its name leads to an address inside this network")
                 ) from error
             if time.monotonic() >= deadline:
-                raise _too_much(None, system, "too slow") from error
+                raise _too_much(None, system, say("too slow")) from error
             raise UpstreamError(
                 "upstream-unreachable",
-                f"{system} could not be reached at {origin_of(url)} ({type(error).__name__}).",
+                say(
+                    "%(system)s could not be reached at %(origin)s (%(error)s).",
+                    system=system,
+                    origin=origin_of(url),
+                    error=type(error).__name__,
+                ),
                 system=system,
                 permanent=False,
                 fix="Check that the system is running and reachable from this server.",
@@ -166,11 +176,13 @@ class HttpClient:
     def _check_url(self, url: str, system: str) -> bool:
         """Whether the address is one of the allowed origins; refuses anything but public https."""
         if not _is_address(url):
-            raise _refused(system, "what it names is not a web address")
+            raise _refused(system, say("what it names is not a web address"))
         if origin_of(url) in self._allowed:
             return True
         if urlsplit(url).scheme != "https":
-            raise _refused(system, f"{origin_of(url)} is not a public https address")
+            raise _refused(
+                system, say("%(origin)s is not a public https address", origin=origin_of(url))
+            )
         return False
 
     def _session(self, allowed: bool) -> requests.Session:
@@ -214,15 +226,15 @@ def _read(raw: requests.Response, system: str) -> bytes:
     while chunk := raw.raw.read1(65536, decode_content=True):
         size += len(chunk)
         if size > MAX_BYTES:
-            raise _too_much(raw.status_code, system, "too large")
+            raise _too_much(raw.status_code, system, say("too large"))
         parts.append(chunk)
     return b"".join(parts)
 
 
-def _too_much(status: int | None, system: str, why: str) -> UpstreamError:
+def _too_much(status: int | None, system: str, why: Said) -> UpstreamError:
     return UpstreamError(
         "upstream-too-much",
-        f"The answer of {system} was {why} and was cut off.",
+        say("The answer of %(system)s was %(why)s and was cut off.", system=system, why=why),
         system=system,
         permanent=False,
         status=status,
@@ -268,10 +280,10 @@ def _forbidden(error: BaseException) -> bool:
     return False
 
 
-def _refused(system: str, why: str) -> UpstreamError:
+def _refused(system: str, why: Said) -> UpstreamError:
     return UpstreamError(
         "upstream-forbidden-address",
-        f"Tassel does not contact {system}: {why}.",
+        say("Tassel does not contact %(system)s: %(why)s.", system=system, why=why),
         system=system,
         permanent=True,
         fix="If this system stands inside your network, the operator can add its exact origin to TASSEL_ALLOWED_ORIGINS.",
@@ -284,7 +296,7 @@ def failure(answer: Response) -> UpstreamError:
     passing = status >= 500 or status in (401, 403, 408, 425, 429)
     return UpstreamError(
         f"upstream-{status}",
-        f"{answer.system} answered {status}.",
+        say("%(system)s answered %(status)s.", system=answer.system, status=status),
         system=answer.system,
         permanent=not passing,
         status=status,

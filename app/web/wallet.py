@@ -163,7 +163,7 @@ def _message() -> dict[str, Any]:
     except RequestEntityTooLarge:
         raise WalletRefused("invalid_request", "The request is too long.", 413) from None
     except OverLimitError as over:
-        raise WalletRefused("invalid_request", str(over)) from None
+        raise WalletRefused("invalid_request", over.why) from None
     except Invalid as problem:
         raise WalletRefused("invalid_request", problem.message) from None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import io
 import json
 from contextlib import ExitStack
@@ -46,6 +47,33 @@ def judged(client: FlaskClient, document: bytes) -> dict[str, str]:
     assert answer.status_code == 200, answer.text
     found = {check["name"]: check["result"] for check in answer.json["checks"]}
     return found | {"verdict": answer.json["verdict"]}
+
+
+def test_reasons_are_in_the_language_of_the_reader(client: FlaskClient, lived: Lived) -> None:
+    """The API says them in English whoever asks; of that English nothing stands in the German page."""
+    good = signed(lived)
+    changed = json.loads(good.document)
+    changed["credentialSubject"]["achievement"].pop("criteria")
+    changed["validUntil"] = "soon"
+    for text in (
+        good.document.decode(),
+        good.jwt,
+        good.jwt[:-8] + "AAAAAAAA",
+        json.dumps(changed),
+        json.dumps({**changed, "type": "Certificate", "proof": {"type": "Seal"}}),
+        '{"a": 1, "a": 2}',
+        "[" * 50,
+        "no badge",
+    ):
+        ours = {**OURS, "Accept-Language": "de"}
+        page = client.post("/verify", data={"text": text}, headers=ours)
+        assert page.status_code == 200
+        assert '<html lang="de"' in page.text
+        api = client.post("/api/v1/verify", data=text, headers={"Accept-Language": "de"}).json
+        said = [one["why"] for one in api["checks"] if one["result"] != "not applicable"]
+        assert said
+        shown = html.unescape(page.text)
+        assert [why for why in said if why in shown] == []
 
 
 def test_every_form_of_our_badge_is_valid(client: FlaskClient, lived: Lived) -> None:

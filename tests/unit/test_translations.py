@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from pathlib import Path
 
 import pytest
@@ -61,6 +62,18 @@ def _translated(message: Message | None) -> bool:
         return False
     strings = [message.string] if isinstance(message.string, str) else message.string
     return all(strings) and not message.fuzzy
+
+
+def test_verifiers_say_nothing_that_cannot_be_translated() -> None:
+    """Reasons of checks have a type for it; the messages of errors, which become reasons, have none."""
+    plain = []
+    for file in APP.glob("credentials/verify/*.py"):
+        for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "Invalid":
+                message = node.args[1]
+                if isinstance(message, ast.Constant | ast.JoinedStr):
+                    plain.append(f"{file.name}:{node.lineno}")
+    assert plain == []
 
 
 def test_blanks_are_the_same_in_both(german: Catalog) -> None:

@@ -23,6 +23,7 @@ from app.credentials import contexts, wording
 from app.credentials.keys import KeyKind, PublicKey, Signer
 from app.credentials.proofs.errors import ProofError
 from app.errors import Invalid
+from app.words import as_said, say
 
 CRYPTOSUITE: Final = "eddsa-rdfc-2022"
 _PROOF_MEMBERS: Final = frozenset(
@@ -79,15 +80,17 @@ def verify(signed: bytes, key: PublicKey, *, fast: bool = False) -> dict[str, An
     document = _parse(signed)
     proof = document.pop("proof", None)
     if not isinstance(proof, dict) or proof.keys() != _PROOF_MEMBERS:
-        raise ProofError("There is not exactly one proof with the expected members.")
+        raise ProofError(say("There is not exactly one proof with the expected members."))
     try:
         method = f"{issuer_of(document)}#{key.fragment}"
         unsigned = contexts.unmapped(document) or ([] if fast else misplaced(document))
         digest = _document_hash(document, fast)
     except Invalid as problem:
-        raise ProofError(problem.message) from None
+        raise ProofError(as_said(problem.message)) from None
     if unsigned:
-        raise ProofError(f"The document holds {unsigned[0]!r}, which no signature covers.")
+        raise ProofError(
+            say("The document holds %(unsigned)r, which no signature covers.", unsigned=unsigned[0])
+        )
     expected = {
         "type": "DataIntegrityProof",
         "cryptosuite": CRYPTOSUITE,
@@ -95,12 +98,12 @@ def verify(signed: bytes, key: PublicKey, *, fast: bool = False) -> dict[str, An
         "proofPurpose": "assertionMethod",
     }
     if any(proof[name] != value for name, value in expected.items()):
-        raise ProofError(f"The proof is not an assertion by {method}.")
+        raise ProofError(say("The proof is not an assertion by %(key)s.", key=method))
     if not _TIMESTAMP.fullmatch(str(proof["created"])):
-        raise ProofError("The time of the proof is not in UTC with whole seconds.")
+        raise ProofError(say("The time of the proof is not in UTC with whole seconds."))
     data = options_hash(proof["created"], method) + digest
     if not key.verifies(_decode(proof["proofValue"]), data):
-        raise ProofError("The signature does not match the document.")
+        raise ProofError(say("The signature does not match the document."))
     return document
 
 
@@ -193,18 +196,20 @@ def _document_hash(document: Mapping[str, Any], fast: bool) -> bytes:
 
 def _parse(signed: bytes) -> dict[str, Any]:
     if len(signed) > MAX_BYTES:
-        raise ProofError(f"The credential is larger than {MAX_BYTES} bytes.")
+        raise ProofError(say("The credential is larger than %(most)s bytes.", most=MAX_BYTES))
     try:
         document = json.loads(signed)
     except (ValueError, RecursionError):
-        raise ProofError("This is not JSON.") from None
+        raise ProofError(say("This is not JSON.")) from None
     if not isinstance(document, dict):
-        raise ProofError("This is not a JSON object.")
+        raise ProofError(say("This is not a JSON object."))
     level: list[Any] = [document]
     for _ in range(MAX_DEPTH):
         level = [child for node in level for child in _children(node)]
     if level:
-        raise ProofError(f"The credential is nested more than {MAX_DEPTH} levels deep.")
+        raise ProofError(
+            say("The credential is nested more than %(most)s levels deep.", most=MAX_DEPTH)
+        )
     return document
 
 
@@ -216,8 +221,8 @@ def _children(node: Any) -> Iterable[Any]:
 
 def _decode(proof_value: object) -> bytes:
     if not isinstance(proof_value, str) or not proof_value.startswith("z"):
-        raise ProofError("The proof value is not base58btc.")
+        raise ProofError(say("The proof value is not base58btc."))
     try:
         return base58.b58decode(proof_value[1:])
     except ValueError:
-        raise ProofError("The proof value is not base58btc.") from None
+        raise ProofError(say("The proof value is not base58btc.")) from None

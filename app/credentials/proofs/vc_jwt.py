@@ -18,6 +18,7 @@ from app.credentials.keys import KeyKind, PublicKey, Signer, base64url
 from app.credentials.proofs.data_integrity import issuer_of
 from app.credentials.proofs.errors import ProofError
 from app.errors import Invalid
+from app.words import as_said, say
 
 KINDS: Final = frozenset({KeyKind.RSA_2048, KeyKind.P256})
 
@@ -70,7 +71,7 @@ def verify(signed: bytes, key: PublicKey) -> dict[str, Any]:
     """
     parts = signed.split(b".")
     if len(parts) != 3:
-        raise ProofError("This is not a compact JWS.")
+        raise ProofError(say("This is not a compact JWS."))
     header_part, payload_part, signature_part = parts
     header, payload = _object(header_part), _object(payload_part)
     try:
@@ -78,13 +79,15 @@ def verify(signed: bytes, key: PublicKey) -> dict[str, Any]:
         document = {name: value for name, value in payload.items() if name not in _CLAIMS}
         expected = claims(document)
     except Invalid as invalid:
-        raise ProofError(invalid.message) from None
+        raise ProofError(as_said(invalid.message)) from None
     if header != {"alg": key.kind.algorithm, "typ": "JWT", "kid": method}:
-        raise ProofError(f"The header does not name {method} and its algorithm alone.")
+        raise ProofError(
+            say("The header does not name %(key)s and its algorithm alone.", key=method)
+        )
     if not key.verifies(_decoded(signature_part), header_part + b"." + payload_part):
-        raise ProofError("The signature does not match the token.")
+        raise ProofError(say("The signature does not match the token."))
     if {name: payload[name] for name in _CLAIMS if name in payload} != expected:
-        raise ProofError("The claims do not repeat what the credential says.")
+        raise ProofError(say("The claims do not repeat what the credential says."))
     return document
 
 
@@ -106,9 +109,9 @@ def _decoded(part: bytes) -> bytes:
     try:
         raw = base64.urlsafe_b64decode(part + b"=" * (-len(part) % 4))
     except ValueError:
-        raise ProofError("A part of the token is not base64url.") from None
+        raise ProofError(say("A part of the token is not base64url.")) from None
     if base64url(raw).encode("ascii") != part:
-        raise ProofError("A part of the token is not canonical base64url.")
+        raise ProofError(say("A part of the token is not canonical base64url."))
     return raw
 
 
@@ -116,7 +119,7 @@ def _object(part: bytes) -> dict[str, Any]:
     try:
         value = json.loads(_decoded(part))
     except (ValueError, RecursionError):
-        raise ProofError("A part of the token is not JSON.") from None
+        raise ProofError(say("A part of the token is not JSON.")) from None
     if not isinstance(value, dict):
-        raise ProofError("A part of the token is not a JSON object.")
+        raise ProofError(say("A part of the token is not a JSON object."))
     return value

@@ -21,8 +21,8 @@ from datetime import datetime
 from app.credentials.verify.limits import MAX_FILE_BYTES, Lookup, OverLimitError, Run
 from app.credentials.verify.lookups import guarded
 from app.credentials.verify.report import Check, Report, Result
-from app.credentials.verify.words import say
 from app.errors import Invalid, UpstreamError
+from app.words import as_said, say
 
 __all__ = ["MAX_FILE_BYTES", "Check", "Lookup", "Report", "Result", "guarded", "say", "verify"]
 
@@ -51,17 +51,19 @@ def verify(
     sealed = None
     try:
         sealed = carriers.read(document, run)
-        checks.append(Check("document", Result.PASS, f"It is {sealed.carrier}."))
+        checks.append(
+            Check("document", Result.PASS, say("It is %(carrier)s.", carrier=sealed.carrier))
+        )
         linked_data.screen(sealed)
         credential.screen(sealed.document)
-        checks.append(Check("limits", Result.PASS, "It is of a size that badges have."))
+        checks.append(Check("limits", Result.PASS, say("It is of a size that badges have.")))
         checks.extend(credential.check(sealed, run))
     except Invalid as problem:
-        checks.append(Check("document", Result.FAIL, problem.message))
+        checks.append(Check("document", Result.FAIL, as_said(problem.message)))
     except UpstreamError as problem:
         why = say("Where its QR code leads could not be read: %(problem)s", problem=problem.message)
         checks.append(Check("document", Result.UNKNOWN, why))
     except OverLimitError as problem:
         checks = [check for check in checks if check.name != "limits"]
-        checks.append(Check("limits", Result.UNKNOWN, str(problem)))
+        checks.append(Check("limits", Result.UNKNOWN, problem.why))
     return Report(tuple(checks), sealed.document if sealed else None)

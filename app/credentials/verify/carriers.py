@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 from app.credentials.verify import pictures, reading, scans
 from app.credentials.verify.limits import MAX_FILE_BYTES, OverLimitError, Run
 from app.credentials.verify.reading import Sealed
-from app.credentials.verify.words import say
 from app.errors import Invalid
+from app.words import say
 
 _LONGEST: Final = 200
 

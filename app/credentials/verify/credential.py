@@ -19,6 +19,7 @@ from app.credentials.verify.report import (
     unknown,
 )
 from app.errors import Invalid
+from app.words import as_said, say
 
 _CREDENTIAL_LISTS: Final = frozenset({"endorsement", "endorsementJwt", "verifiableCredential"})
 _OFFICIAL_SCHEMAS: Final = "https://purl.imsglobal.org/spec/"
@@ -54,7 +55,9 @@ def screen(document: Mapping[str, Any]) -> None:
         elif isinstance(node, list):
             waiting += node
     if count > MAX_CREDENTIALS:
-        raise OverLimitError(f"There are more than {MAX_CREDENTIALS} credentials inside.")
+        raise OverLimitError(
+            say("There are more than %(most)s credentials inside.", most=MAX_CREDENTIALS)
+        )
 
 
 def _findings(sealed: Sealed, run: Run) -> Iterator[tuple[str, Finding]]:
@@ -79,16 +82,18 @@ def _findings(sealed: Sealed, run: Run) -> Iterator[tuple[str, Finding]]:
 def _terms(sealed: Sealed, run: Run, contexts: Finding, causes: set[Cause]) -> Finding:
     """What the names mean; told once where a wrong type or context is what took their meaning."""
     if contexts.result is Result.UNKNOWN:
-        return unknown("That depends on the contexts.")
+        return unknown(say("That depends on the contexts."))
     if linked_data.tells_elsewhere(sealed.document):
-        return failed("What the credential says of itself stands in another object inside.")
+        return failed(say("What the credential says of itself stands in another object inside."))
     found = linked_data.check_terms(
         _without_credentials(sealed.document), run, sealed_as_text=seals.signs_text(sealed)
     )
     if found.result is Result.FAIL and contexts.result is Result.FAIL:
-        return absent("The contexts are not the right ones; see there.")
+        return absent(say("The contexts are not the right ones; see there."))
     if found.cause is Cause.TYPE and found.cause in causes:
-        return absent("An object has the wrong type, so names in it have no meaning; see there.")
+        return absent(
+            say("An object has the wrong type, so names in it have no meaning; see there.")
+        )
     return found
 
 
@@ -98,7 +103,7 @@ def _inner(
     try:
         sealed = reading.from_object(value)
     except Invalid as problem:
-        yield Check(f"{place}document", Result.FAIL, problem.message)
+        yield Check(f"{place}document", Result.FAIL, as_said(problem.message))
         return
     if name != "verifiableCredential":
         finding = _endorses(sealed.document, known)
@@ -111,33 +116,35 @@ def _endorses(endorsement: Mapping[str, Any], known: frozenset[str]) -> Finding:
     subject = endorsement.get("credentialSubject")
     target = subject.get("id") if isinstance(subject, dict) else None
     if form.kind_of(endorsement) != "endorsement":
-        return failed("What stands here as an endorsement is another kind of credential.")
+        return failed(say("What stands here as an endorsement is another kind of credential."))
     if not isinstance(target, str) or target not in known:
-        return failed("The endorsement speaks about something else.")
-    return passed("The endorsement speaks about this.")
+        return failed(say("The endorsement speaks about something else."))
+    return passed(say("The endorsement speaks about this."))
 
 
 def _schema(document: Mapping[str, Any]) -> Finding:
     listed = document.get("credentialSchema")
     if not listed:
-        return absent("It names no schema.")
+        return absent(say("It names no schema."))
     for entry in listed if isinstance(listed, list) else [listed]:
         address = entry.get("id") if isinstance(entry, dict) else None
         if not isinstance(address, str) or not reading.named_types(entry):
-            return failed("A schema is named without its address or kind.")
+            return failed(say("A schema is named without its address or kind."))
         if not address.startswith(_OFFICIAL_SCHEMAS):
-            return unknown(f"Tassel does not know the schema {address[:200]!r}.")
-    return passed("It names a schema of 1EdTech; the check of the form asks for the same.")
+            return unknown(
+                say("Tassel does not know the schema %(address)r.", address=address[:200])
+            )
+    return passed(say("It names a schema of 1EdTech; the check of the form asks for the same."))
 
 
 def _refresh(document: Mapping[str, Any]) -> Finding:
     listed = document.get("refreshService")
     if not listed:
-        return absent("Its issuer offers no newer copies.")
+        return absent(say("Its issuer offers no newer copies."))
     for entry in listed if isinstance(listed, list) else [listed]:
         if not isinstance(entry, dict) or not reading.named_types(entry):
-            return failed("The service for newer copies has no type.")
-    return passed("Its issuer may have a newer copy; this one is what was checked.")
+            return failed(say("The service for newer copies has no type."))
+    return passed(say("Its issuer may have a newer copy; this one is what was checked."))
 
 
 def _inside(node: Any, place: str) -> Iterator[tuple[str, str, Any]]:

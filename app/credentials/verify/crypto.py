@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
 from app.errors import Invalid
+from app.words import say
 
 _CURVES: Final[Mapping[str, tuple[ec.EllipticCurve, hashes.HashAlgorithm, int]]] = {
     "P-256": (ec.SECP256R1(), hashes.SHA256(), 32),
@@ -64,11 +65,11 @@ def base58btc(text: object) -> bytes:
     :raises Invalid: not that, or absurdly long (code ``bad-base58``).
     """
     if not isinstance(text, str) or not text.startswith("z") or len(text) > MAX_BASE58:
-        raise Invalid("bad-base58", "A value is not multibase base58btc.")
+        raise Invalid("bad-base58", say("A value is not multibase base58btc."))
     try:
         return base58.b58decode(text[1:])
     except ValueError:
-        raise Invalid("bad-base58", "A value is not multibase base58btc.") from None
+        raise Invalid("bad-base58", say("A value is not multibase base58btc.")) from None
 
 
 def from_multikey(text: object) -> Key:
@@ -79,13 +80,13 @@ def from_multikey(text: object) -> Key:
     data = base58btc(text)
     kind = _MULTICODEC.get(data[:2])
     if kind is None:
-        raise Invalid("unknown-key", "The key is of a kind that Tassel does not know.")
+        raise Invalid("unknown-key", say("The key is of a kind that Tassel does not know."))
     try:
         if kind == "Ed25519":
             return Key(kind, ed25519.Ed25519PublicKey.from_public_bytes(data[2:]))
         return Key(kind, ec.EllipticCurvePublicKey.from_encoded_point(_CURVES[kind][0], data[2:]))
     except ValueError:
-        raise Invalid("bad-key", "The key is damaged.") from None
+        raise Invalid("bad-key", say("The key is damaged.")) from None
 
 
 def from_jwk(jwk: object) -> Key:
@@ -95,13 +96,15 @@ def from_jwk(jwk: object) -> Key:
         (``unknown-key``).
     """
     if not isinstance(jwk, dict):
-        raise Invalid("bad-key", "The key is no JSON object.")
+        raise Invalid("bad-key", say("The key is no JSON object."))
     if _PRIVATE & jwk.keys():
-        raise Invalid("bad-key", "The key is a private one: whoever reads it can sign with it.")
+        raise Invalid(
+            "bad-key", say("The key is a private one: whoever reads it can sign with it.")
+        )
     try:
         return _from_jwk(jwk)
     except (KeyError, TypeError, ValueError):
-        raise Invalid("bad-key", "The key is damaged.") from None
+        raise Invalid("bad-key", say("The key is damaged.")) from None
 
 
 def _from_jwk(jwk: Mapping[str, Any]) -> Key:
@@ -115,9 +118,15 @@ def _from_jwk(jwk: Mapping[str, Any]) -> Key:
     if kind == "RSA":
         n, e = (int.from_bytes(_bytes(jwk[name])) for name in "ne")
         if not MIN_RSA_BITS <= n.bit_length() <= MAX_RSA_BITS:
-            raise Invalid("bad-key", f"An RSA key of {n.bit_length()} bits is not acceptable.")
+            raise Invalid(
+                "bad-key",
+                say(
+                    "An RSA key of %(bits)s bits is not acceptable.",
+                    bits=n.bit_length(),
+                ),
+            )
         return Key("RSA", rsa.RSAPublicNumbers(e, n).public_key())
-    raise Invalid("unknown-key", "The key is of a kind that Tassel does not know.")
+    raise Invalid("unknown-key", say("The key is of a kind that Tassel does not know."))
 
 
 def _bytes(text: str) -> bytes:

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from app.credentials.verify.reading import named_types
 from app.credentials.verify.report import Cause, Finding, failed, passed, unknown
+from app.words import Said, say
 
 TEXT: Final = "text"
 OBJECT: Final = "object"
@@ -116,51 +117,61 @@ def check(document: Mapping[str, Any]) -> Finding:
     if problem:
         return _wrong(problem)
     if kind is None:
-        return unknown("It is a credential, but no badge, learner record or endorsement.")
+        return unknown(say("It is a credential, but no badge, learner record or endorsement."))
     problem = next(_problems(document, kind, ""), None) or _links(document)
     if problem:
         return _wrong(problem)
-    return passed("Everything that the standard requires is there.")
+    return passed(say("Everything that the standard requires is there."))
 
 
-def _wrong(problem: str) -> Finding:
-    return failed(problem, Cause.TYPE if problem.startswith("The type of") else Cause.NONE)
+def _wrong(problem: Said) -> Finding:
+    of_type = problem.template == _of_type("", "").template
+    return failed(problem, Cause.TYPE if of_type else Cause.NONE)
 
 
-def _problems(node: Any, name: str, place: str) -> Iterator[str]:
+def _of_type(here: str, wanted: str) -> Said:
+    return say("The type of %(here)s does not include %(wanted)s.", here=here, wanted=wanted)
+
+
+def _problems(node: Any, name: str, place: str) -> Iterator[Said]:
     shape = SHAPES[name]
     if not isinstance(node, dict):
         # The address of an issuer may stand for its profile; anything else was told of already.
         return
-    here = place or "the credential"
+    here = place or say("the credential")
     if shape.types and not set(shape.types) & set(named_types(node)):
-        yield f"The type of {here} does not include {shape.types[0]}."
+        yield _of_type(here, shape.types[0])
     if name == "Criteria" and not (node.get("id") or node.get("narrative")):
-        yield f"{here} has neither an address nor a narrative."
+        yield say("%(here)s has neither an address nor a narrative.", here=here)
     yield from _wrong_members(node, shape, here)
     for member, part in shape.parts.items():
         values = node.get(member, [])
         for value in values if isinstance(values, list) else [values]:
             if not isinstance(value, dict) and member != "issuer":
-                yield f"'{member}' in {here} is not an object."
+                yield say("'%(member)s' in %(here)s is not an object.", member=member, here=here)
             yield from _problems(value, part, f"{place}.{member}".lstrip("."))
 
 
-def _wrong_members(node: Mapping[str, Any], shape: Shape, here: str) -> Iterator[str]:
+def _wrong_members(node: Mapping[str, Any], shape: Shape, here: str) -> Iterator[Said]:
     for member in shape.required:
         if node.get(member) in (None, "", {}, []):
-            yield f"'{member}' is missing in {here}."
+            yield say("'%(member)s' is missing in %(here)s.", member=member, here=here)
     for member, kind in {**shape.required, **shape.optional}.items():
         if member in node and not _is(node[member], kind):
-            yield f"'{member}' in {here} is not a {_NAMES[kind]}."
+            yield say(
+                "'%(member)s' in %(here)s is not %(kind)s.",
+                member=member,
+                here=here,
+                kind=_NAMES[kind],
+            )
 
 
 _NAMES: Final = {
-    TEXT: "text",
-    OBJECT: "single object",
-    LIST: "list",
-    NUMBER: "number",
-    REF: "profile or address",
+    TEXT: say("a text"),
+    OBJECT: say("a single object"),
+    LIST: say("a list"),
+    NUMBER: say("a number"),
+    REF: say("a profile or address"),
 }
 
 
@@ -179,7 +190,7 @@ def _is(value: Any, kind: str) -> bool:
     return isinstance(value, {OBJECT: dict, LIST: list}[kind])
 
 
-def _links(document: Mapping[str, Any]) -> str | None:
+def _links(document: Mapping[str, Any]) -> Said | None:
     """A result whose description does not exist."""
     subject = document["credentialSubject"]
     achievement = subject.get("achievement")
@@ -188,7 +199,7 @@ def _links(document: Mapping[str, Any]) -> str | None:
     described = [part.get("id") for part in _listed(achievement.get("resultDescription"))]
     for result in _listed(subject.get("result")):
         if result.get("resultDescription") not in (None, *described):
-            return "A result points to a description that is not there."
+            return say("A result points to a description that is not there.")
     return None
 
 

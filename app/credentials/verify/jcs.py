@@ -7,6 +7,7 @@ import math
 from typing import Any
 
 from app.errors import Invalid
+from app.words import say
 
 
 def canonical(value: Any) -> bytes:
@@ -42,7 +43,7 @@ def _number(value: float) -> str:
     except OverflowError:
         double = math.inf
     if not math.isfinite(double):
-        raise Invalid("bad-json", "A number is too large for JSON.")
+        raise Invalid("bad-json", say("A number is too large for JSON."))
     if double == 0:
         return "0"
     mantissa, _, exponent = f"{abs(double)!r}".partition("e")

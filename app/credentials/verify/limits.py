@@ -15,6 +15,7 @@ from typing import Any, Final
 from openbadgeslib.ob3._canon_guard import WorkBudget
 
 from app.errors import UpstreamError
+from app.words import Said, say
 
 MAX_FILE_BYTES: Final = 5_000_000
 """A picture with a credential in it; nothing is drawn, so pixels cost nothing."""
@@ -38,7 +39,11 @@ Lookup = Callable[[str], bytes]
 
 
 class OverLimitError(Exception):
-    """The document asks for more than Tassel spends on a stranger; the text says of what."""
+    """The document asks for more than Tassel spends on a stranger; ``why`` says of what."""
+
+    def __init__(self, why: Said) -> None:
+        super().__init__(why)
+        self.why = why
 
 
 @dataclass
@@ -67,9 +72,13 @@ class Run:
         """
         self._credentials += 1
         if depth > MAX_NESTED:
-            raise OverLimitError(f"Credentials stand more than {MAX_NESTED} levels inside others.")
+            raise OverLimitError(
+                say("Credentials stand more than %(most)s levels inside others.", most=MAX_NESTED)
+            )
         if self._credentials > MAX_CREDENTIALS:
-            raise OverLimitError(f"There are more than {MAX_CREDENTIALS} credentials to look at.")
+            raise OverLimitError(
+                say("There are more than %(most)s credentials to look at.", most=MAX_CREDENTIALS)
+            )
         self._check_time()
 
     def fetch(self, url: str) -> bytes:
@@ -81,7 +90,9 @@ class Run:
         if url not in self._answers:
             self._lookups += 1
             if self._lookups > MAX_LOOKUPS:
-                raise OverLimitError(f"More than {MAX_LOOKUPS} addresses would have to be asked.")
+                raise OverLimitError(
+                    say("More than %(most)s addresses would have to be asked.", most=MAX_LOOKUPS)
+                )
             self._check_time()
             self._answers[url] = self._ask(url)
         answer = self._answers[url]
@@ -97,4 +108,6 @@ class Run:
 
     def _check_time(self) -> None:
         if time.monotonic() - self._begun > MAX_SECONDS:
-            raise OverLimitError(f"It took longer than {MAX_SECONDS:.0f} seconds.")
+            raise OverLimitError(
+                say("It took longer than %(most)s seconds.", most=f"{MAX_SECONDS:.0f}")
+            )

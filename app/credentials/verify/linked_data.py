@@ -23,6 +23,7 @@ from app.credentials.verify.limits import OverLimitError, Run
 from app.credentials.verify.reading import Sealed, named_types
 from app.credentials.verify.report import Cause, Finding, failed, passed, unknown
 from app.errors import Invalid
+from app.words import Said, say
 
 ED25519_2020: Final = "https://w3id.org/security/suites/ed25519-2020/v1"
 _OPEN_BADGES_301: Final = "https://purl.imsglobal.org/spec/ob/v3p0/context-3.0.1.json"
@@ -88,21 +89,28 @@ def check_contexts(document: Mapping[str, Any]) -> Finding:
     urls = listed if isinstance(listed, list) else [listed]
     for entry in (*urls, *_inner_contexts(document)):
         if not isinstance(entry, str):
-            return unknown("A context is written into the badge; it could give words any meaning.")
+            return unknown(
+                say("A context is written into the badge; it could give words any meaning.")
+            )
         if entry not in KNOWN:
-            return unknown(f"The context {entry[:200]!r} is not known here; none is ever fetched.")
+            return unknown(
+                say(
+                    "The context %(entry)r is not known here; none is ever fetched.",
+                    entry=entry[:200],
+                )
+            )
     problem = _misplaced_context(urls, frozenset(named_types(document)))
-    return problem or passed("Every context is a published one, read from a pinned copy.")
+    return problem or passed(say("Every context is a published one, read from a pinned copy."))
 
 
 def _misplaced_context(urls: list[Any], types: frozenset[str]) -> Finding | None:
     if urls[:1] != [contexts.CREDENTIALS]:
-        return failed(f"The first context must be {contexts.CREDENTIALS}.")
+        return failed(say("The first context must be %(context)s.", context=contexts.CREDENTIALS))
     if types & _WITH_OPEN_BADGES and not OPEN_BADGES & set(urls):
-        return failed("The context of Open Badges 3.0 is missing.")
+        return failed(say("The context of Open Badges 3.0 is missing."))
     if "ClrCredential" in types and contexts.CLR not in urls:
-        return failed("The context of the Comprehensive Learner Record is missing.")
-    return failed("A context is named twice.") if len(set(urls)) < len(urls) else None
+        return failed(say("The context of the Comprehensive Learner Record is missing."))
+    return failed(say("A context is named twice.")) if len(set(urls)) < len(urls) else None
 
 
 def _inner_contexts(document: Mapping[str, Any]) -> Iterator[Any]:
@@ -127,26 +135,37 @@ def check_terms(document: Mapping[str, Any], run: Run, *, sealed_as_text: bool) 
     odd = odd_name(document)
     if odd:
         return failed(
-            f"It uses the JSON-LD keyword {odd!r}, which plain readers do not understand."
+            say(
+                "It uses the JSON-LD keyword %(name)r, which plain readers do not understand.",
+                name=odd,
+            )
         )
     if _repeats_id(document):
-        return failed("Another object inside claims the credential's own id.")
+        return failed(say("Another object inside claims the credential's own id."))
     dropped: list[str] = []
     try:
         expanded = _expand(document, run, dropped)
     except _NOT_JSON_LD as problem:
-        return failed(f"It is not valid JSON-LD: {_said(problem)}")
+        return failed(say("It is not valid JSON-LD: %(problem)s", problem=_said(problem)))
     wrong = next(_bad_values(expanded), None)
     if wrong:
         return failed(wrong)
     if dropped and not sealed_as_text:
         return failed(
-            f"No context defines {dropped[0]!r} there, so no signature covers what it says.",
+            say(
+                "No context defines %(name)r there, so no signature covers what it says.",
+                name=dropped[0],
+            ),
             Cause.TYPE,
         )
     if dropped:
-        return passed(f"{dropped[0]!r} has no defined meaning, but the token signs it as text.")
-    return passed("Every name has a meaning, and every address is complete.")
+        return passed(
+            say(
+                "%(name)r has no defined meaning, but the token signs it as text.",
+                name=dropped[0],
+            )
+        )
+    return passed(say("Every name has a meaning, and every address is complete."))
 
 
 def screen(sealed: Sealed) -> None:
@@ -157,7 +176,9 @@ def screen(sealed: Sealed) -> None:
     try:
         _structure_screen.screen({**sealed.document, "proof": sealed.proofs}, scoped=_SCOPED)
     except _structure_screen.StructureLimitExceeded as problem:
-        raise OverLimitError(f"Tassel stopped reading: {problem}.") from None
+        raise OverLimitError(
+            say("Tassel stopped reading: %(problem)s.", problem=str(problem))
+        ) from None
 
 
 def canonical(document: Mapping[str, Any], run: Run) -> bytes:
@@ -172,11 +193,15 @@ def canonical(document: Mapping[str, Any], run: Run) -> bytes:
         _canon_guard.CanonicalizationWorkExceeded,
         _canon_guard.CanonicalizationGuardUnavailable,
     ) as problem:
-        raise OverLimitError(f"Tassel stopped reading: {problem}.") from None
+        raise OverLimitError(
+            say("Tassel stopped reading: %(problem)s.", problem=str(problem))
+        ) from None
     except RecursionError:
-        raise OverLimitError("The credential is nested too deeply.") from None
+        raise OverLimitError(say("The credential is nested too deeply.")) from None
     except _NOT_JSON_LD as problem:
-        raise Invalid("not-json-ld", f"It is not valid JSON-LD: {_said(problem)}") from None
+        raise Invalid(
+            "not-json-ld", say("It is not valid JSON-LD: %(problem)s", problem=_said(problem))
+        ) from None
     if any(unicodedata.category(c) == "Cc" and c != "\n" for c in text):
         return _escaped(text)
     return text.encode()
@@ -187,7 +212,9 @@ def _escaped(text: str) -> bytes:
     try:
         dataset = pyoxigraph.Dataset(pyoxigraph.parse(text, pyoxigraph.RdfFormat.N_QUADS))
     except SyntaxError as problem:
-        raise Invalid("not-json-ld", f"It makes no statements: {problem}") from None
+        raise Invalid(
+            "not-json-ld", say("It makes no statements: %(problem)s", problem=str(problem))
+        ) from None
     dataset.canonicalize(pyoxigraph.CanonicalizationAlgorithm.RDFC_1_0)
     return "".join(sorted(f"{quad} .\n" for quad in dataset)).encode()
 
@@ -206,7 +233,9 @@ def dropped_names(document: Mapping[str, Any], run: Run) -> list[str]:
     try:
         _expand(document, run, dropped)
     except _NOT_JSON_LD as problem:
-        raise Invalid("not-json-ld", f"It is not valid JSON-LD: {_said(problem)}") from None
+        raise Invalid(
+            "not-json-ld", say("It is not valid JSON-LD: %(problem)s", problem=_said(problem))
+        ) from None
     return dropped
 
 
@@ -233,7 +262,7 @@ def _expand(document: Mapping[str, Any], run: Run, dropped: list[str]) -> Any:
             dict(document), options, on_property_dropped=lambda name: dropped.append(str(name))
         )
     except RecursionError:
-        raise OverLimitError("The credential is nested too deeply.") from None
+        raise OverLimitError(say("The credential is nested too deeply.")) from None
 
 
 def _said(problem: Exception) -> str:
@@ -293,7 +322,7 @@ def _repeats_id(document: Mapping[str, Any]) -> bool:
     return False
 
 
-def _bad_values(node: Any) -> Iterator[str]:
+def _bad_values(node: Any) -> Iterator[Said]:
     """What is wrong with the addresses and texts of an expanded document."""
     if isinstance(node, list):
         for part in node:
@@ -308,20 +337,25 @@ def _bad_values(node: Any) -> Iterator[str]:
                 yield from _bad_values(part)
 
 
-def _bad_addresses(part: Any, what: str) -> Iterator[str]:
+def _bad_addresses(part: Any, what: str) -> Iterator[Said]:
     for address in part if isinstance(part, list) else [part]:
         if isinstance(address, str) and not (
             _IRI.fullmatch(address) or address == "@json" or address.startswith("_:")
         ):
             yield (
-                f"{address[:100]!r} is no complete {what}, so no signature covers it."
+                say(
+                    "%(address)r is no complete address, so no signature covers it.",
+                    address=address[:100],
+                )
                 if what == "address"
-                else f"The type {address[:100]!r} is defined by no context."
+                else say("The type %(address)r is defined by no context.", address=address[:100])
             )
 
 
-def _bad_text(text: Any) -> Iterator[str]:
+def _bad_text(text: Any) -> Iterator[Said]:
     if isinstance(text, str) and not text.isprintable():
         for character in text:
             if unicodedata.category(character) == "Cc" and character not in "\t\n\r":
-                yield f"A text holds the control character U+{ord(character):04X}."
+                yield say(
+                    "A text holds the control character U+%(code)s.", code=f"{ord(character):04X}"
+                )

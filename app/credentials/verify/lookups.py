@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from app.credentials.verify.limits import Lookup
 from app.errors import Invalid, UpstreamError
 from app.http import HttpClient, origin_of
+from app.words import say
 
 _ACCEPT = {"Accept": "application/vc, application/vc+ld+json, application/json;q=0.9, */*;q=0.5"}
 
@@ -60,7 +61,9 @@ def _origin(name: str) -> str:
             return origin_of(name)
     except ValueError:
         pass
-    raise Invalid("bad-origin", f"{name!r} is not an origin such as https://campus.example.")
+    raise Invalid(
+        "bad-origin", say("%(name)r is not an origin such as https://campus.example.", name=name)
+    )
 
 
 def _target(url: str) -> str:
@@ -69,7 +72,7 @@ def _target(url: str) -> str:
         return url.rstrip("/")
     if parts.scheme == "http" and _loopback(parts.hostname or ""):
         return url.rstrip("/")
-    raise Invalid("bad-address", f"{url!r} is neither https nor on this machine.")
+    raise Invalid("bad-address", say("%(url)r is neither https nor on this machine.", url=url))
 
 
 def _loopback(host: str) -> bool:

@@ -18,6 +18,7 @@ from defusedxml.ElementTree import fromstring
 from app.credentials.bake import KEYWORD
 from app.credentials.verify.limits import MAX_CREDENTIAL_BYTES, MAX_DEPTH, OverLimitError
 from app.errors import Invalid
+from app.words import Said, say
 
 PNG: Final = b"\x89PNG\r\n\x1a\n"
 MAX_CHUNKS: Final = 20_000
@@ -40,26 +41,26 @@ def from_png(png: bytes) -> bytes:
         if kind == b"IEND":
             return _only(found)
         if position + 12 > len(png):
-            raise _bad("The PNG is cut off.")
+            raise _bad(say("The PNG is cut off."))
         length, kind = struct.unpack_from(">I4s", png, position)
         end = position + 12 + length
         if end > len(png):
-            raise _bad("The PNG is cut off.")
+            raise _bad(say("The PNG is cut off."))
         if kind == b"iTXt" and png.startswith(KEYWORD + b"\x00", position + 8):
             found.append(_chunk(png, position, end))
         position = end
-    raise OverLimitError(f"The PNG has more than {MAX_CHUNKS:,} chunks.")
+    raise OverLimitError(say("The PNG has more than %(most)s chunks.", most=f"{MAX_CHUNKS:,}"))
 
 
 def _chunk(png: bytes, start: int, end: int) -> bytes:
     """The text of one iTXt chunk (PNG 11.3.3.4): flags, language, translated keyword, text."""
     data = png[start + 8 : end - 4]
     if zlib.crc32(png[start + 4 : end - 4]).to_bytes(4) != png[end - 4 : end]:
-        raise _bad("The part of the PNG that holds the credential is damaged.")
+        raise _bad(say("The part of the PNG that holds the credential is damaged."))
     rest = data[len(KEYWORD) + 1 :]
     flags, parts = rest[:2], rest[2:].split(b"\x00", 2)
     if len(parts) != 3 or flags not in {b"\x00\x00", b"\x01\x00"}:
-        raise _bad("The part of the PNG that holds the credential is not well formed.")
+        raise _bad(say("The part of the PNG that holds the credential is not well formed."))
     return _unpacked(parts[2]) if flags[0] else parts[2]
 
 
@@ -68,11 +69,13 @@ def _unpacked(packed: bytes) -> bytes:
     try:
         text = unpacker.decompress(packed, MAX_CREDENTIAL_BYTES + 1)
     except zlib.error:
-        raise _bad("The credential in the PNG cannot be unpacked.") from None
+        raise _bad(say("The credential in the PNG cannot be unpacked.")) from None
     if len(text) > MAX_CREDENTIAL_BYTES:
-        raise OverLimitError(f"The credential unpacks to over {MAX_CREDENTIAL_BYTES:,} bytes.")
+        raise OverLimitError(
+            say("The credential unpacks to over %(most)s bytes.", most=f"{MAX_CREDENTIAL_BYTES:,}")
+        )
     if not unpacker.eof:
-        raise _bad("The credential in the PNG is cut off.")
+        raise _bad(say("The credential in the PNG is cut off."))
     return text
 
 
@@ -83,21 +86,25 @@ def from_svg(svg: bytes) -> bytes:
     :raises OverLimitError: too many elements, or nested too deeply.
     """
     if svg.count(b"<") > 2 * MAX_ELEMENTS:
-        raise OverLimitError(f"The SVG has more than {MAX_ELEMENTS:,} elements.")
+        raise OverLimitError(
+            say("The SVG has more than %(most)s elements.", most=f"{MAX_ELEMENTS:,}")
+        )
     try:
         root = fromstring(svg, forbid_dtd=True)
     except DefusedXmlException:
         raise _bad(
-            "The SVG has a document type or entities; Tassel does not follow them."
+            say("The SVG has a document type or entities; Tassel does not follow them.")
         ) from None
     except (ParseError, ValueError, LookupError) as problem:
-        raise _bad(f"The SVG is not well-formed XML: {problem}.") from None
+        raise _bad(
+            say("The SVG is not well-formed XML: %(problem)s.", problem=str(problem))
+        ) from None
     level, depth = [root], 0
     found = []
     while level:
         depth += 1
         if depth > 8 * MAX_DEPTH:
-            raise OverLimitError("The SVG is nested too deeply.")
+            raise OverLimitError(say("The SVG is nested too deeply."))
         found += [node for node in level if node.tag == SVG_CREDENTIAL]
         level = [child for node in level for child in node]
     texts = [text for node in found for text in (node.get("verify"), "".join(node.itertext()))]
@@ -106,11 +113,11 @@ def from_svg(svg: bytes) -> bytes:
 
 def _only(found: list[bytes]) -> bytes:
     if not found:
-        raise Invalid(EMPTY, "There is no credential in this picture.")
+        raise Invalid(EMPTY, say("There is no credential in this picture."))
     if len(found) > 1:
-        raise _bad("There is more than one credential in this picture; readers show either.")
+        raise _bad(say("There is more than one credential in this picture; readers show either."))
     return found[0]
 
 
-def _bad(message: str) -> Invalid:
+def _bad(message: Said) -> Invalid:
     return Invalid("bad-picture", message)

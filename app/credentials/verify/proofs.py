@@ -21,6 +21,7 @@ from app.credentials.verify.report import (
 )
 from app.credentials.verify.times import moment
 from app.errors import Invalid
+from app.words import as_said, say
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,17 +48,19 @@ def check(
     :raises OverLimitError: canonicalization or look-ups went over their bounds.
     """
     if not proofs:
-        nothing = absent("There is no proof.")
-        return {"purpose": nothing, "key": nothing, "proof": failed("It is not signed.")}
+        nothing = absent(say("There is no proof."))
+        return {"purpose": nothing, "key": nothing, "proof": failed(say("It is not signed."))}
     if len(proofs) > MAX_PROOFS:
-        why = unknown(f"It has more than {MAX_PROOFS} proofs.")
+        why = unknown(say("It has more than %(most)s proofs.", most=MAX_PROOFS))
         return {"purpose": why, "key": why, "proof": why}
     found = [_check_one(document, proof, issuer, run, readable) for proof in proofs]
     telling = [row for row in found if "key" in row or row["proof"].result is Result.FAIL]
     merged = {}
     for name in ("purpose", "key", "proof"):
         listed = [row[name] for row in telling or found if name in row]
-        merged[name] = together(listed) if listed else absent("See the check of the signature.")
+        merged[name] = (
+            together(listed) if listed else absent(say("See the check of the signature."))
+        )
     return merged
 
 
@@ -65,12 +68,14 @@ def _check_one(
     document: Mapping[str, Any], proof: Any, issuer: str, run: Run, readable: bool
 ) -> dict[str, Finding]:
     if not isinstance(proof, dict):
-        return {"proof": failed("The proof is no object.")}
+        return {"proof": failed(say("The proof is no object."))}
     name = proof.get("cryptosuite") if proof.get("type") == _DATA_INTEGRITY else proof.get("type")
     suite = SUITES.get(name) if isinstance(name, str) else None
     if suite is None:
-        what = f"Tassel cannot check signatures of the kind {str(name)[:60]!r}."
-        return {"proof": unknown(what) if isinstance(name, str) else failed("It names no kind.")}
+        what = say("Tassel cannot check signatures of the kind %(name)r.", name=str(name)[:60])
+        return {
+            "proof": unknown(what) if isinstance(name, str) else failed(say("It names no kind."))
+        }
     owner = dids.find(proof.get("verificationMethod"), issuer, run, moment(proof.get("created")))
     return {
         "purpose": _purpose(proof),
@@ -81,8 +86,8 @@ def _check_one(
 
 def _purpose(proof: Mapping[str, Any]) -> Finding:
     if proof.get("proofPurpose") != "assertionMethod":
-        return failed("The signature was made for something else than a statement.")
-    return passed("The signature was made for a statement (assertionMethod).")
+        return failed(say("The signature was made for something else than a statement."))
+    return passed(say("The signature was made for a statement (assertionMethod)."))
 
 
 def _signature(
@@ -95,12 +100,14 @@ def _signature(
 ) -> Finding:
     if owner.key is None:
         if owner.finding.result is Result.UNKNOWN:
-            return unknown("Without the key nobody can say.")
-        return absent("There is no key to check it with; see the check of the key.")
+            return unknown(say("Without the key nobody can say."))
+        return absent(say("There is no key to check it with; see the check of the key."))
     if owner.key.kind not in suite.keys:
-        return failed(f"This kind of signature is not made with a {owner.key.kind} key.")
+        return failed(
+            say("This kind of signature is not made with a %(kind)s key.", kind=owner.key.kind)
+        )
     if suite.by_contexts and not readable:
-        return unknown("What was signed depends on a context that is not known here.")
+        return unknown(say("What was signed depends on a context that is not known here."))
     options = {name: value for name, value in proof.items() if name != "proofValue"}
     try:
         digest = owner.key.hash
@@ -108,10 +115,10 @@ def _signature(
         data += _hashed(suite.body(options, document, run), digest)
         holds = owner.key.verifies(crypto.base58btc(proof.get("proofValue")), data)
     except Invalid as problem:
-        return failed(problem.message)
+        return failed(as_said(problem.message))
     if not holds:
-        return failed("The signature does not match: something was changed after signing.")
-    return passed("The signature matches every word.")
+        return failed(say("The signature does not match: something was changed after signing."))
+    return passed(say("The signature matches every word."))
 
 
 def _hashed(data: bytes, algorithm: hashes.HashAlgorithm) -> bytes:
@@ -127,7 +134,10 @@ def _rdf_options(options: Mapping[str, Any], document: Mapping[str, Any], run: R
     if dropped:
         raise Invalid(
             "unsigned",
-            f"The proof holds {dropped[0][:100]!r}, which readers do not understand alike.",
+            say(
+                "The proof holds %(dropped)r, which readers do not understand alike.",
+                dropped=dropped[0][:100],
+            ),
         )
     return linked_data.canonical(config, run)
 
@@ -149,7 +159,7 @@ def _jcs_body(options: Mapping[str, Any], document: Mapping[str, Any], run: Run)
         return jcs.canonical(document)
     proved, own = _list(options["@context"]), _list(document.get("@context"))
     if own[: len(proved)] != proved:
-        raise Invalid("bad-context", "The proof was made under other contexts.")
+        raise Invalid("bad-context", say("The proof was made under other contexts."))
     return jcs.canonical({**document, "@context": options["@context"]})
 
 
@@ -163,9 +173,9 @@ def _options_2020(options: Mapping[str, Any], document: Mapping[str, Any], run: 
     wanted = {"type", "created", "verificationMethod", "proofPurpose"}
     method = options.get("verificationMethod")
     if options.keys() != wanted or moment(options["created"]) is None:
-        raise Invalid("bad-proof", "The proof does not have the members of its kind.")
+        raise Invalid("bad-proof", say("The proof does not have the members of its kind."))
     if linked_data.ED25519_2020 not in _list(document.get("@context")):
-        raise Invalid("bad-context", "The context that defines this kind of proof is missing.")
+        raise Invalid("bad-context", say("The context that defines this kind of proof is missing."))
     security = "https://w3id.org/security#"
     rdf_type = "http://www.w3.org/1999/02/22-rdf-syntax-ns#type"
     created = f'"{options["created"]}"^^<http://www.w3.org/2001/XMLSchema#dateTime>'

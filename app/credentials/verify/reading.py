@@ -11,9 +11,11 @@ from typing import Any, Final
 from app.credentials.verify import pictures, strict_json
 from app.credentials.verify.limits import MAX_CREDENTIAL_BYTES, MAX_FILE_BYTES, OverLimitError
 from app.errors import Invalid
+from app.words import Said, say
 
 CLAIMS: Final = ("iss", "sub", "jti", "nbf", "exp")
 """Registered claims that repeat what the credential says."""
+_JSON: Final = say("JSON")
 _OTHER_CLAIMS: Final = ("iat", "aud", "vc")
 _TOKEN = re.compile(rb"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*")
 
@@ -36,7 +38,7 @@ class Sealed:
     """Without proofs and without the claims of a token."""
     proofs: list[Any] = field(default_factory=list)
     token: Token | None = None
-    carrier: str = "JSON"
+    carrier: Said = _JSON
 
 
 def read(raw: bytes) -> Sealed:
@@ -46,13 +48,15 @@ def read(raw: bytes) -> Sealed:
     :raises OverLimitError: too much of it.
     """
     if len(raw) > MAX_FILE_BYTES:
-        raise OverLimitError(f"The file is larger than {MAX_FILE_BYTES:,} bytes.")
+        raise OverLimitError(
+            say("The file is larger than %(most)s bytes.", most=f"{MAX_FILE_BYTES:,}")
+        )
     if raw.startswith(pictures.PNG):
-        return _unsealed(pictures.from_png(raw), "a PNG picture")
+        return _unsealed(pictures.from_png(raw), say("a PNG picture"))
     text = raw.removeprefix(b"\xef\xbb\xbf").strip()
     if text.startswith(b"<"):
-        return _unsealed(pictures.from_svg(text), "an SVG picture")
-    return _unsealed(text, "")
+        return _unsealed(pictures.from_svg(text), say("an SVG picture"))
+    return _unsealed(text, None)
 
 
 def from_object(value: Any) -> Sealed:
@@ -64,11 +68,13 @@ def from_object(value: Any) -> Sealed:
     if isinstance(value, str):
         return from_token(value.encode("utf-8"))
     if not isinstance(value, dict):
-        raise Invalid("bad-credential", "What stands here is no credential.")
+        raise Invalid("bad-credential", say("What stands here is no credential."))
     if "EnvelopedVerifiableCredential" in named_types(value):
         kind, _, token = str(value.get("id")).partition(",")
         if kind not in {"data:application/vc+jwt", "data:application/jwt"}:
-            raise Invalid("bad-credential", "The envelope holds no token that Tassel can read.")
+            raise Invalid(
+                "bad-credential", say("The envelope holds no token that Tassel can read.")
+            )
         return from_token(token.encode("utf-8"))
     document = {name: part for name, part in value.items() if name != "proof"}
     proofs = value.get("proof", [])
@@ -82,17 +88,19 @@ def named_types(node: Any) -> tuple[str, ...]:
     return tuple(name for name in listed if isinstance(name, str))
 
 
-def _unsealed(text: bytes, carrier: str) -> Sealed:
+def _unsealed(text: bytes, carrier: Said | None) -> Sealed:
     text = text.strip()
     if text.startswith(b"{"):
-        sealed, kind = from_object(strict_json.loads(text)), "JSON with a proof inside"
+        sealed, kind = from_object(strict_json.loads(text)), say("JSON with a proof inside")
     elif _TOKEN.fullmatch(text):
-        sealed, kind = from_token(text), "a JSON Web Token"
+        sealed, kind = from_token(text), say("a JSON Web Token")
     else:
-        raise Invalid("bad-credential", "This is neither a badge picture, nor JSON, nor a token.")
-    return Sealed(
-        sealed.document, sealed.proofs, sealed.token, f"{kind} in {carrier}" if carrier else kind
-    )
+        raise Invalid(
+            "bad-credential", say("This is neither a badge picture, nor JSON, nor a token.")
+        )
+    if carrier is not None:
+        kind = say("%(kind)s in %(carrier)s", kind=kind, carrier=carrier)
+    return Sealed(sealed.document, sealed.proofs, sealed.token, kind)
 
 
 def from_token(text: bytes) -> Sealed:
@@ -102,9 +110,11 @@ def from_token(text: bytes) -> Sealed:
     :raises OverLimitError: too much of it.
     """
     if len(text) > 2 * MAX_CREDENTIAL_BYTES:
-        raise OverLimitError(f"The token is larger than {2 * MAX_CREDENTIAL_BYTES:,} bytes.")
+        raise OverLimitError(
+            say("The token is larger than %(most)s bytes.", most=f"{2 * MAX_CREDENTIAL_BYTES:,}")
+        )
     if not _TOKEN.fullmatch(text):
-        raise Invalid("bad-token", "This is not a compact JSON Web Token.")
+        raise Invalid("bad-token", say("This is not a compact JSON Web Token."))
     header, payload, signature = text.split(b".")
     claims = strict_json.loads(decode64(payload))
     inner = claims.get("vc")
@@ -128,7 +138,7 @@ def decode64(part: bytes) -> bytes:
     try:
         raw = base64.urlsafe_b64decode(part + b"=" * (-len(part) % 4))
     except (ValueError, binascii.Error):
-        raise Invalid("bad-token", "A part of the token is not base64url.") from None
+        raise Invalid("bad-token", say("A part of the token is not base64url.")) from None
     if base64.urlsafe_b64encode(raw).rstrip(b"=") != part:
-        raise Invalid("bad-token", "A part of the token is not canonical base64url.")
+        raise Invalid("bad-token", say("A part of the token is not canonical base64url."))
     return raw

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, NamedTuple
 
+from app.words import Said, in_a_row
+
 
 class Result(StrEnum):
     """How one check turned out."""
@@ -28,29 +30,29 @@ class Cause(StrEnum):
 
 
 class Finding(NamedTuple):
-    """A result and, in plain English, why."""
+    """A result and why, which pages say in the reader's language."""
 
     result: Result
-    why: str
+    why: Said
     cause: Cause = Cause.NONE
 
 
-def passed(why: str) -> Finding:
+def passed(why: Said) -> Finding:
     """It is as it must be."""
     return Finding(Result.PASS, why)
 
 
-def failed(why: str, cause: Cause = Cause.NONE) -> Finding:
+def failed(why: Said, cause: Cause = Cause.NONE) -> Finding:
     """It is not as it must be."""
     return Finding(Result.FAIL, why, cause)
 
 
-def unknown(why: str) -> Finding:
+def unknown(why: Said) -> Finding:
     """Nobody can say from here."""
     return Finding(Result.UNKNOWN, why)
 
 
-def absent(why: str) -> Finding:
+def absent(why: Said) -> Finding:
     """There is nothing to look at."""
     return Finding(Result.NOT_APPLICABLE, why)
 
@@ -60,7 +62,7 @@ def together(findings: Sequence[Finding]) -> Finding:
     for result in (Result.FAIL, Result.UNKNOWN, Result.PASS):
         reasons = [finding.why for finding in findings if finding.result is result]
         if reasons:
-            return Finding(result, " ".join(dict.fromkeys(reasons)))
+            return Finding(result, in_a_row(dict.fromkeys(reasons)))
     return findings[0]
 
 
@@ -71,7 +73,7 @@ class Check:
     name: str
     """Stable. A part inside another has its place in front: ``endorsement[0].proof``."""
     result: Result
-    why: str
+    why: Said
 
 
 @dataclass(frozen=True, slots=True)

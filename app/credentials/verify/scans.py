@@ -16,8 +16,8 @@ from typing import Final
 from app.credentials import apart
 from app.credentials.apart import Bounds
 from app.credentials.verify.limits import OverLimitError
-from app.credentials.verify.words import say
 from app.errors import Invalid
+from app.words import say
 
 SECONDS: Final = 12.0
 """By the clock."""

@@ -9,6 +9,7 @@ from app.credentials.verify import proofs, tokens
 from app.credentials.verify.limits import Run
 from app.credentials.verify.reading import Sealed
 from app.credentials.verify.report import Finding, absent
+from app.words import say
 
 _BY_TEXT: Final = tuple(name for name, suite in proofs.SUITES.items() if not suite.by_contexts)
 
@@ -34,7 +35,7 @@ def check(sealed: Sealed, run: Run, *, readable: bool) -> dict[str, Finding]:
     """
     issuer = issuer_of(sealed.document)
     if sealed.token is not None:
-        purpose = absent("A token has no purpose of its own.")
+        purpose = absent(say("A token has no purpose of its own."))
         return {"purpose": purpose, **tokens.check(sealed.document, sealed.token, issuer, run)}
     found = proofs.check(sealed.document, sealed.proofs, issuer, run, readable)
-    return {**found, "token": absent("It is not a token.")}
+    return {**found, "token": absent(say("It is not a token."))}

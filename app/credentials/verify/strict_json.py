@@ -15,6 +15,7 @@ from app.credentials.verify.limits import (
     OverLimitError,
 )
 from app.errors import Invalid
+from app.words import say
 
 
 def loads(raw: bytes) -> dict[str, Any]:
@@ -27,7 +28,9 @@ def loads(raw: bytes) -> dict[str, Any]:
     :raises OverLimitError: too large, too deep or too many values.
     """
     if len(raw) > MAX_CREDENTIAL_BYTES:
-        raise OverLimitError(f"The credential is larger than {MAX_CREDENTIAL_BYTES:,} bytes.")
+        raise OverLimitError(
+            say("The credential is larger than %(most)s bytes.", most=f"{MAX_CREDENTIAL_BYTES:,}")
+        )
     try:
         text = raw.decode("utf-8")
         value = json.loads(
@@ -35,14 +38,16 @@ def loads(raw: bytes) -> dict[str, Any]:
         )
     except RecursionError:
         raise OverLimitError(
-            f"The credential is nested more than {MAX_DEPTH} levels deep."
+            say("The credential is nested more than %(most)s levels deep.", most=MAX_DEPTH)
         ) from None
     except Invalid:
         raise
     except ValueError as problem:
-        raise Invalid("bad-json", f"This is not JSON: {problem}.") from None
+        raise Invalid(
+            "bad-json", say("This is not JSON: %(problem)s.", problem=str(problem))
+        ) from None
     if not isinstance(value, dict):
-        raise Invalid("bad-json", "This is JSON, but no object.")
+        raise Invalid("bad-json", say("This is JSON, but no object."))
     _screen(value)
     return value
 
@@ -51,7 +56,9 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     made = dict(pairs)
     if len(made) < len(pairs):
         twice = Counter(name for name, _ in pairs).most_common(1)[0][0]
-        raise Invalid("bad-json", f"The name {twice[:80]!r} stands twice in one object.")
+        raise Invalid(
+            "bad-json", say("The name %(twice)r stands twice in one object.", twice=twice[:80])
+        )
     return made
 
 
@@ -61,7 +68,7 @@ def _float(text: str) -> float:
 
 
 def _constant(name: str) -> NoReturn:
-    raise Invalid("bad-json", f"{name} is no JSON number.")
+    raise Invalid("bad-json", say("%(name)s is no JSON number.", name=name))
 
 
 def _screen(document: dict[str, Any]) -> None:
@@ -70,11 +77,15 @@ def _screen(document: dict[str, Any]) -> None:
     for _ in range(MAX_DEPTH + 1):
         seen += len(level)
         if seen > MAX_VALUES:
-            raise OverLimitError(f"The credential holds more than {MAX_VALUES:,} values.")
+            raise OverLimitError(
+                say("The credential holds more than %(most)s values.", most=f"{MAX_VALUES:,}")
+            )
         level = [child for node in level for child in children(node)]
         if not level:
             return
-    raise OverLimitError(f"The credential is nested more than {MAX_DEPTH} levels deep.")
+    raise OverLimitError(
+        say("The credential is nested more than %(most)s levels deep.", most=MAX_DEPTH)
+    )
 
 
 def children(node: Any) -> Iterable[Any]:
@@ -89,5 +100,5 @@ def children(node: Any) -> Iterable[Any]:
         and not node.isascii()
         and any("\ud800" <= c <= "\udfff" for c in node)
     ):
-        raise Invalid("bad-json", "A text holds half of a surrogate pair.")
+        raise Invalid("bad-json", say("A text holds half of a surrogate pair."))
     return node if isinstance(node, list) else ()

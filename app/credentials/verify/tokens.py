@@ -10,6 +10,7 @@ from app.credentials.verify.limits import Run
 from app.credentials.verify.reading import Token
 from app.credentials.verify.report import Finding, Result, absent, failed, passed, unknown
 from app.credentials.verify.times import moment
+from app.words import say
 
 ALGORITHMS: Final[Mapping[str, str]] = {
     "RS256": "RSA",
@@ -39,11 +40,16 @@ def _header(token: Token) -> Finding | None:
     header = token.header
     extra = next((name for name in header if name not in _HEADERS), None)
     if extra:
-        return failed(f"The header holds {extra[:40]!r}, which Open Badges 3.0 does not allow.")
+        return failed(
+            say(
+                "The header holds %(extra)r, which Open Badges 3.0 does not allow.",
+                extra=extra[:40],
+            )
+        )
     if header.get("typ", "JWT") != "JWT":
-        return failed("The header's 'typ' is not 'JWT'.")
+        return failed(say("The header's 'typ' is not 'JWT'."))
     if "kid" in header and "jwk" in header:
-        return failed("The header names a key and brings another one.")
+        return failed(say("The header names a key and brings another one."))
     return None
 
 
@@ -62,10 +68,12 @@ def _claims(document: Mapping[str, Any], token: Token, issuer: str) -> Finding:
         expected["exp"] = int(ends.timestamp()) if ends else None
     for name, value in expected.items():
         if name not in token.claims:
-            return failed(f"The claim '{name}' is missing.")
+            return failed(say("The claim '%(name)s' is missing.", name=name))
         if token.claims[name] != value:
-            return failed(f"The claim '{name}' differs from what the credential says.")
-    return passed("Header and claims agree with the credential.")
+            return failed(
+                say("The claim '%(name)s' differs from what the credential says.", name=name)
+            )
+    return passed(say("Header and claims agree with the credential."))
 
 
 def _owner(token: Token, issuer: str, run: Run) -> dids.Found:
@@ -75,21 +83,32 @@ def _owner(token: Token, issuer: str, run: Run) -> dids.Found:
         return dids.find(kid, issuer, run)
     if isinstance(jwk, dict):
         return dids.in_key_set(jwk, issuer, run)
-    return dids.Found(failed("The token names no key."))
+    return dids.Found(failed(say("The token names no key.")))
 
 
 def _signature(token: Token, owner: dids.Found) -> Finding:
     algorithm = token.header.get("alg")
     if not isinstance(algorithm, str) or algorithm == "none" or algorithm.startswith("HS"):
-        return failed("It is not signed in a way that anybody could check with a public key.")
+        return failed(say("It is not signed in a way that anybody could check with a public key."))
     if algorithm not in ALGORITHMS:
-        return unknown(f"Tassel cannot check signatures of the kind {algorithm[:20]!r}.")
+        return unknown(
+            say(
+                "Tassel cannot check signatures of the kind %(algorithm)r.",
+                algorithm=algorithm[:20],
+            )
+        )
     if owner.key is None:
         if owner.finding.result is Result.UNKNOWN:
-            return unknown("Without the key nobody can say.")
-        return absent("There is no key to check it with; see the check of the key.")
+            return unknown(say("Without the key nobody can say."))
+        return absent(say("There is no key to check it with; see the check of the key."))
     if owner.key.kind != ALGORITHMS[algorithm]:
-        return failed(f"{algorithm} is not made with a {owner.key.kind} key.")
+        return failed(
+            say(
+                "%(algorithm)s is not made with a %(kind)s key.",
+                algorithm=algorithm,
+                kind=owner.key.kind,
+            )
+        )
     if not owner.key.verifies(token.signature, token.signed):
-        return failed("The signature does not match: something was changed after signing.")
-    return passed("The signature matches every word.")
+        return failed(say("The signature does not match: something was changed after signing."))
+    return passed(say("The signature matches every word."))

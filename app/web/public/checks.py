@@ -22,6 +22,7 @@ from app.credentials.proofs import FORMATS
 from app.errors import Invalid
 from app.models import Credential, Issuer, StatusList
 from app.web.public.blueprint import written_day
+from app.web.public.verdicts import spoken
 
 EMBEDDED = FORMATS["eddsa-rdfc-2022"]
 
@@ -98,7 +99,7 @@ def _holds(facts: _Facts, signed: bytes) -> str:
     try:
         EMBEDDED.verify(signed, key)
     except Invalid as error:
-        return error.message
+        return spoken(error.message)
     return ""
 
 

@@ -9,7 +9,7 @@ from typing import Final
 from flask_babel import gettext as _
 
 from app.credentials.verify import Check, Report, Result
-from app.credentials.verify.words import Said
+from app.words import Said
 
 MARKS: Final = {
     Result.PASS: ("good", "✓"),

@@ -1,8 +1,8 @@
-"""What the verifier says, in English, and in pieces that a page can say in another language.
+"""Sentences for people, in English, and in pieces that a page can say in another language.
 
-A sentence is its own code: the template stays the same whatever document it is said of, and what
-differs stands in named blanks. Programs read the finished English; pages look the template up in
-their catalogue and fill the same blanks.
+A sentence is its own code: the template stays the same whatever it is said of, and what differs
+stands in named blanks. Programs read the finished English; pages look the template up in their
+catalogue and fill the same blanks.
 """
 
 from __future__ import annotations
@@ -29,8 +29,13 @@ def say(template: str, /, **blanks: object) -> Said:
 
 
 def in_a_row(sentences: Iterable[str]) -> Said:
-    """Several sentences, one after the other."""
+    """Several sentences, one after the other; one that was never made by ``say`` stays as it is."""
     parts = tuple(sentences)
     said = Said(" ".join(parts))
     said.template, said.blanks, said.parts = "", {}, parts
     return said
+
+
+def as_said(text: str) -> Said:
+    """``text`` as it is if ``say`` made it, else as a sentence that no language but its own has."""
+    return text if isinstance(text, Said) else in_a_row([text])
