@@ -13,6 +13,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property
 from typing import Any, Protocol
 
 import base58
@@ -55,7 +56,7 @@ def base64url(data: bytes) -> str:
     return base64.urlsafe_b64encode(data).rstrip(b"=").decode("ascii")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class PublicKey:
     """The half of a key that everybody may see; all that is left of a retired one."""
 
@@ -97,9 +98,9 @@ class PublicKey:
         text = json.dumps(self.jwk, sort_keys=True, separators=(",", ":"))
         return base64url(hashlib.sha256(text.encode("ascii")).digest())
 
-    @property
+    @cached_property
     def fragment(self) -> str:
-        """The part after ``#`` in the key's id.
+        """The part after ``#`` in the key's id; worked out once, since each signature names it.
 
         The key itself for Ed25519 and P-256, because the 1EdTech validator can then read the key
         straight from the id; the JWK thumbprint for RSA.
