@@ -24,7 +24,15 @@ MATERIAL = os.environ.get("TASSEL_TEST_MATERIAL", "")
 POSTGRES = os.environ.get("TASSEL_TEST_DATABASE_URL", "")
 
 
-LONGEST = ("test_kill_story", "test_kill", "test_start", "test_two_campuses")
+LONGEST = (
+    "test_kill_story",
+    "test_kill",
+    "test_start",
+    "test_two_campuses",
+    "test_axe",
+    "test_operator_axe",
+    "test_pages_axe",
+)
 """Files that keep one process busy for minutes: first, so that the other one does not wait for them."""
 
 
