@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from app.cli import admin, demo, issuers, keys, learners, operate, serve, sign, verify
+from app.cli import admin, apps, demo, issuers, keys, learners, operate, serve, sign, verify
 from app.cli.report import report
 from app.errors import AppError
 
@@ -34,6 +34,7 @@ for command in (
     *operate.COMMANDS,
     *admin.COMMANDS,
     *learners.COMMANDS,
+    *apps.COMMANDS,
     *keys.COMMANDS,
     *issuers.COMMANDS,
     *verify.COMMANDS,

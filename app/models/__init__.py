@@ -15,6 +15,7 @@ from app.models.access import (
     Permission,
     SessionCode,
 )
+from app.models.apps import AppClient, AppConsent, AppToken
 from app.models.audit import AuditEntry
 from app.models.courses import (
     CopyNotice,
@@ -82,6 +83,9 @@ __all__ = [
     "AdminLink",
     "AnsweredLogin",
     "ApiToken",
+    "AppClient",
+    "AppConsent",
+    "AppToken",
     "Assessment",
     "Attainment",
     "AttainmentEvidence",

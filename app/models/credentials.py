@@ -305,6 +305,6 @@ class Disclosure(Base):
     id: Mapped[str] = mapped_column(String(36), primary_key=True, default=new_id)
     award_id: Mapped[str] = mapped_column(ForeignKey("award.id"), index=True)
     kind: Mapped[str] = mapped_column(String(20))
-    """share | download | record | wallet | course | sis | mail | privacy."""
+    """share | download | record | wallet | app | course | sis | mail | privacy."""
     target: Mapped[str] = mapped_column(String(200))
     at: Mapped[datetime]

@@ -23,7 +23,7 @@ from app.models import Award, Credential, Disclosure, Installation, Person, Unjo
 from app.pipeline import fates, personal, taking_away
 from app.pipeline.campus import Campus
 
-LEFT_OUT: Final = frozenset({"grant", "content_selection", "grade_consent"})
+LEFT_OUT: Final = frozenset({"grant", "content_selection", "grade_consent", "app_token"})
 """Open doors of the moment, which end by themselves."""
 _PIECE: Final = 200
 _IN_MEMORY: Final = 4_000_000
@@ -49,6 +49,7 @@ tables/         every record, one file per kind. The most important ones:
                   delivery       where badges were sent, and what became of it
                   disclosure     whom badges were shown to
                   share          your public links
+                  app_consent    apps that you let read your badges
                   unjoined_result grades that wait until it is clear whose they are
 
 Not in here: keys and one-time codes, because they open doors. What Tassel has sent elsewhere (the

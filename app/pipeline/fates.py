@@ -39,6 +39,8 @@ GONE: Final[dict[str, tuple[str, ...]]] = {
     "content_selection": ("person_id",),
     "grant": ("person_id",),
     "permission": ("person_id",),
+    "app_consent": ("person_id",),
+    "app_token": ("consent_id",),
     "grade_grant": ("person_id",),
     "grade_consent": ("person_id",),
 }

@@ -25,7 +25,7 @@ from app.pipeline.enter import person_of
 
 _SECRET = re.compile("sealed|token|hash|secret|binding|salt|tx_code|verifier|nonce")
 _CHUNK = 500
-_ELSEWHERE = frozenset({"learner", "browser_session", "grant", "content_selection"})
+_ELSEWHERE = frozenset({"learner", "browser_session", "grant", "content_selection", "app_token"})
 """Shared with people of other LMSs, or open doors of the moment that end by themselves."""
 _OF_OTHERS = frozenset({("grade_upload", "grade_upload_change")})
 """What stands below a person's rows and is about others: a teacher's upload holds learners' grades."""

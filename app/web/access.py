@@ -123,6 +123,9 @@ TABLE: dict[str, Access] = {
     "learner.save_settings": Access("learner", CONSENT),
     "learner.data": Access("learner", OWN),
     "learner.export_data": Access("learner", OWN),
+    "learner.answer_app": Access("learner", CONSENT),
+    "learner.end_app": Access("learner", CONSENT),
+    "learner.app_tab": Access("learner", OWN),
     "learner.confirm_erasure": Access("learner", CONSENT),
     "learner.erase_data": Access("learner", CONSENT),
     "privacy.home": Access("privacy", PERSONAL),
@@ -253,6 +256,23 @@ TABLE: dict[str, Access] = {
     "wallet.exchange": Access(
         "public", PROTOCOL, outside_posts="a wallet calls; single-use address and proof of its key"
     ),
+    "apps.metadata": Access("public", PUBLIC_NAME),
+    "apps.discovery": Access("public", PUBLIC_NAME),
+    "apps.about": Access("public", PUBLIC_PAGE),
+    "apps.ask": Access("public", PROTOCOL),
+    "apps.register": Access(
+        "public", PROTOCOL, outside_posts="an app calls; its words are kept for a day unless used"
+    ),
+    "apps.token": Access(
+        "public", PROTOCOL, outside_posts="an app calls; its secret, a single-use code and PKCE"
+    ),
+    "apps.revoke": Access("public", PROTOCOL, outside_posts="an app calls; its secret and a token"),
+    "apps.credentials": Access(
+        "public",
+        PROTOCOL,
+        commits_on_get="an app reads with its token; the learner is told which badges it was given",
+    ),
+    "apps.profile": Access("public", PROTOCOL),
     "public.badge": Access("public", PUBLIC_NAME),
     "public.earlier": Access("public", PUBLIC_PAGE),
     "public.credential_json": Access("public", PUBLIC_NAME),

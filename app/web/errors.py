@@ -16,6 +16,7 @@ from app.errors import (
     Unauthenticated,
     UpstreamError,
 )
+from app.web import imsx
 
 STATUS: dict[type[AppError], int] = {
     NotFound: 404,
@@ -90,5 +91,7 @@ def answer(
         problem.status_code = status
         problem.mimetype = "application/problem+json"
         return problem
+    if request.path.startswith("/ims/"):
+        return imsx.status_info(status, " ".join((message, fix)).strip())
     page = render_template("error.html", status=status, code=code, message=message, fix=fix)
     return make_response(page, status)

@@ -6,8 +6,9 @@ from flask import Response, make_response, render_template, request
 from flask_babel import gettext as _
 
 from app.models import Person
-from app.pipeline import erase, export, personal, taking_away
+from app.pipeline import apps, erase, export, personal, taking_away
 from app.pipeline.erase import Badges
+from app.wallet import app_clients
 from app.web import learner_data
 from app.web.course_page import Frame, frame, show
 from app.web.learner_record import bp
@@ -28,11 +29,17 @@ def data(course_id: str) -> Response:
         me = learner_data.me(session, around)
         accounts = personal.accounts(session, me.learner_id)
         counts = taking_away.count(session, me.learner_id)
+        readers = apps.of_learner(session, me.learner_id)
     return show(
         around,
         "learner/data.html",
         "data",
         me=me,
+        apps=readers,
+        told={
+            app_clients.READ: _("Your signed badges"),
+            app_clients.PROFILE: _("Your name and e-mail address"),
+        },
         accounts=accounts,
         held=held(counts),
     )

@@ -75,6 +75,7 @@ NOTICES: Final[Mapping[str, tuple[LazyString, str]]] = {
     "shared": (_("Shared. Anybody with the link can see this badge."), "good"),
     "unshared": (_("The link is closed. It shows nothing any more."), "good"),
     "offer-ended": (_("The offer is over. No wallet can take it any more."), "good"),
+    "app-ended": (_("Ended. The app can read nothing any more; what it has read, it has."), "good"),
     "mail-off": (_("You get no more e-mails about badges."), "good"),
     "mail-on": (_("You get an e-mail when you earn a badge."), "good"),
 }

@@ -31,6 +31,7 @@ def _words() -> dict[str, str]:
         "delivery": _("Where badges were sent"),
         "disclosure": _("Whom badges were shown to"),
         "share": _("Public links"),
+        "app_consent": _("Apps that may read badges, or might once"),
     }
 
 

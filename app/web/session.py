@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 
 from flask import Response, current_app, g, redirect, request, url_for
-from sqlalchemy import delete, insert, or_, select
+from sqlalchemy import ColumnElement, delete, insert, or_, select
 from sqlalchemy.orm import Session
 
 from app.db import new_id, table_of
@@ -77,6 +77,19 @@ def visitor(scope: str) -> Visitor:
 
 
 def _load(scope: str) -> Visitor:
+    found = _living(Grant.scope == scope)
+    if not found:
+        raise not_signed_in(scope)
+    return found[0]
+
+
+def learners() -> list[Visitor]:
+    """Everybody whom this browser may act for as a learner, in whatever course; the latest first."""
+    return _living(Grant.role == "learner")
+
+
+def _living(which: ColumnElement[bool]) -> list[Visitor]:
+    """Grants of this browser that hold now."""
     token = presented_token()
     now = campus().clock()
     query = (
@@ -89,15 +102,18 @@ def _load(scope: str) -> Visitor:
             or_(Grant.course_id.is_(None), Platform.state == "active"),
             BrowserSession.token_hash == token_hash(token or ""),
             BrowserSession.expires_at > now,
-            Grant.scope == scope,
+            which,
             Grant.expires_at > now,
         )
+        .order_by(Grant.created_at.desc(), Grant.id)
     )
+    if not token:
+        return []
     with campus().db.reading() as session:
-        grant = session.scalar(query) if token else None
-    if grant is None:
-        raise not_signed_in(scope)
-    return Visitor(grant.role, grant.course_id, grant.person_id, grant.operator, grant.locale)
+        return [
+            Visitor(grant.role, grant.course_id, grant.person_id, grant.operator, grant.locale)
+            for grant in session.scalars(query)
+        ]
 
 
 def not_signed_in(scope: str = "") -> Unauthenticated:

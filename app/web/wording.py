@@ -226,6 +226,7 @@ def disclosure(kind: str, to: str) -> str:
         "download": _("You downloaded it (%(target)s)", target=to),
         "record": _("You downloaded it in your record (%(target)s)", target=to),
         "wallet": _("Taken into a wallet (%(target)s)", target=to),
+        "app": _("Read by the app %(target)s", target=to),
         "course": _("Written to the gradebook of the course"),
         "sis": _("Sent to the student records: %(target)s", target=to),
         "mail": _("You were told by e-mail"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
+from urllib.parse import urlencode
 
 import pytest
 from flask import Flask
@@ -30,6 +31,7 @@ from app.pipeline import revoke, uploads
 from app.web.access import TABLE
 from tests.course_seed import Seeded, add_ancestor, make_badge, seed, token_for
 from tests.e2e.conftest import AXE
+from tests.integration.badge_app import ROOT, App
 
 TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 
@@ -259,6 +261,42 @@ def test_wallet_pages(browser: Browser, made: Seeded, server: str, width: int, s
         page.get_by_role("link", name="Data literacy, level 1").click()
         look(page, f"badge with an offer {width} {scheme}")
     page.context.close()
+
+
+@MODES
+def test_the_pages_on_which_an_app_asks(
+    browser: Browser, app: Flask, made: Seeded, server: str, width: int, scheme: str
+) -> None:
+    """Asking, allowing, and the list of apps; what a browser reads that has not come in."""
+    with made.campus.db.reading() as session:
+        award = session.scalars(select(Award).where(Award.state == "issued")).all()[0]
+    options = {"viewport": size(width), "color_scheme": scheme}
+    asking = App(app.test_client(use_cookies=False), redirect=f"{server}{ROOT}/about").register()
+    door = f"{server}{ROOT}/oauth/authorize?"
+    page = opened(browser, made, award.person_id, "learner", **options)
+    page.goto(door + urlencode(asking.asks()))
+    look(page, f"an app asks {width} {scheme}")
+    page.get_by_role("button", name="Allow", exact=True).click()
+    page.get_by_role("heading", name="Apps and your badges").wait_for()
+    assert "code=" in page.url
+    look(page, f"about apps {width} {scheme}")
+    page.goto(f"{server}/courses/{made.course_id}/me/data")
+    page.get_by_text("Portfolio", exact=True).first.wait_for()
+    look(page, f"list of apps {width} {scheme}")
+    page.get_by_role("button", name="Open Tassel in a tab of its own").click()
+    page.get_by_role("heading", name="A tab of its own").wait_for()
+    look(page, f"a tab {width} {scheme}")
+    page.context.close()
+    stranger = browser.new_page(**options)
+    for wrong, heading in (
+        ({}, "Open Tassel from your course first"),
+        ({"scope": "more"}, "The app has asked for something that cannot be"),
+    ):
+        stranger.complaints = []  # type: ignore[attr-defined]
+        stranger.goto(door + urlencode(asking.asks(**wrong)))
+        stranger.get_by_role("heading", name=heading).wait_for()
+        look(stranger, f"{heading} {width} {scheme}")
+    stranger.close()
 
 
 WALLETS = [

@@ -21,6 +21,7 @@ APART: dict[str, str] = {
     "admin_link": "id token_hash name role created_at expires_at used_at",
     "answered_login": "state_hash platform_id storage answered_at expires_at",
     "api_token": "id name token_hash scopes created_at expires_at revoked_at",
+    "app_client": "id name uri redirect_uris scopes auth_method secret_hash created_at used_at ended_at",
     "assessment": (
         "id course_id source external_id title maximum position tag resource_id link_id "
         "state kind hidden scale seen_at read_at"

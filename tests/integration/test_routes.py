@@ -180,9 +180,15 @@ def test_only_protocol_routes_take_posts_from_elsewhere() -> None:
     doors = ("token", "nonce", "credential", "notification", "exchange")
     wallet = {f"wallet.{name}" for name in doors}
     lti = {"lti.login", "lti.launch", "lti.again", "lti.notices"}
-    assert outside == {*lti, *wallet, "api.verify"}
+    apps = {f"apps.{name}" for name in ("register", "token", "revoke")}
+    assert outside == {*lti, *wallet, *apps, "api.verify"}
     commits = {name for name, line in TABLE.items() if line.commits_on_get}
-    assert commits == {"grades.connected", "lti.jwks", "operator.sign_in_callback"}
+    assert commits == {
+        "apps.credentials",
+        "grades.connected",
+        "lti.jwks",
+        "operator.sign_in_callback",
+    }
 
 
 FILLED = {
@@ -198,6 +204,7 @@ FILLED = {
     "key": "canvas",
     "place": "issuers/campus",
     "reference": "nowhere",
+    "app_id": "nowhere",
 }
 
 

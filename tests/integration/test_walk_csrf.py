@@ -22,6 +22,9 @@ DOORS = {
     "wallet.credential": "a wallet calls; its own access token",
     "wallet.notification": "a wallet calls; its own access token",
     "wallet.exchange": "a wallet calls; single-use address and proof of its key",
+    "apps.register": "an app calls; its words are believed by nobody and go unless somebody agrees",
+    "apps.token": "an app calls; its secret, a single-use code and PKCE",
+    "apps.revoke": "an app calls; its secret and its own token",
     "api.verify": "answers about what it was sent, knows no visitor",
 }
 """Protocol doors that take requests from elsewhere, each with the reason."""

@@ -18,7 +18,7 @@ from tests.integration.walk_rig import Walk, address, doors, walking
 ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 CHOICES = ("assessment", "competency", "person", "target", "item")
 """Names of fields that choose something of the course, perhaps nothing at first."""
-LAST = ("/remove", "/revoke", "/drop", "/undo", "/stop", "/dismiss", "/cancel", "/withdraw")
+LAST = ("/remove", "/revoke", "/drop", "/undo", "/stop", "/dismiss", "/cancel", "/withdraw", "/end")
 """Ends of addresses that take away what other forms need."""
 
 

@@ -23,7 +23,7 @@ FINDS_NOTHING = {
 }
 """Forms that look within the course only and find nothing: to delete, which is no error; to undo."""
 
-OUTSIDE_COURSES = {"api", "public", "wallet", "operator", "static"}
+OUTSIDE_COURSES = {"api", "apps", "public", "wallet", "operator", "static"}
 """Areas whose routes ask for no course role: tokens, capabilities, public names, the operator."""
 
 
@@ -133,6 +133,7 @@ MAY_CHANGE = {
         "learner.withdraw", "learner.save_settings", "learner.tells",
         "learner.record_file", "learner.exchange",
         "learner.export_data", "learner.erase_data",
+        "learner.answer_app", "learner.end_app", "learner.app_tab",
     },
     "observer": set[str](),
     "privacy": {"privacy.export"},

@@ -27,6 +27,8 @@ from app.main import create_app, create_campus
 from app.models import (
     AdminLink,
     ApiToken,
+    AppClient,
+    AppConsent,
     Assessment,
     Award,
     BrowserSession,
@@ -48,6 +50,7 @@ from app.pipeline import badges, bulk_revoke, hand_over, uploads
 from app.pipeline.campus import Campus
 from app.secrets import token_hash
 from app.settings import load
+from app.wallet.app_clients import SCOPES as APP_SCOPES
 from app.web.tokens import SCOPES, mint
 from tests.conftest import fresh_database
 from tests.integration.trip import Trip
@@ -167,6 +170,7 @@ def furnish(trip: Trip, word: str, say: Wording = str) -> Furnished:
             "selection_id": _selection(session, made, say),
             "origin_id": _origin(session, made, published, say),
             "token": shares.share(session, awards[made.people["learner"]], True, campus.clock()),
+            "app_id": _app(session, made, say),
         }
         frameworks = select(Framework.id).where(Framework.course_id == trip.course_id)
         made.things = {
@@ -198,6 +202,31 @@ def _selection(session: Session, made: Furnished, say: Wording) -> str:
     session.add(row)
     session.flush()
     return row.id
+
+
+def _app(session: Session, made: Furnished, say: Wording) -> str:
+    """An app that may read the learner's badges."""
+    now = made.trip.clock()
+    client = AppClient(
+        name=say(f"{made.word} app"),
+        redirect_uris=["https://app.example/back"],
+        scopes=list(APP_SCOPES),
+        auth_method="none",
+        created_at=now,
+        used_at=now,
+    )
+    session.add(client)
+    session.flush()
+    consent = AppConsent(
+        client_id=client.id,
+        person_id=made.people["learner"],
+        scopes=list(APP_SCOPES),
+        place=say("app.example"),
+        started_at=now,
+    )
+    session.add(consent)
+    session.flush()
+    return consent.id
 
 
 def _origin(session: Session, made: Furnished, achievement: str, say: Wording) -> str:
