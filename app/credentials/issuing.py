@@ -7,6 +7,7 @@ stands on the award row before, so a repetition signs the same statement.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -64,19 +65,21 @@ def compose(
     public_url: str,
     holder: str | None = None,
     shown: Shown | None = None,
+    endorsements: Sequence[Mapping[str, Any]] = (),
 ) -> dict[str, Any]:
     """The unsigned document. ``award`` must hold its status entry. Raises Invalid.
 
     :param holder: DID of the wallet that it is bound to, if not yet the award's own; it stands in
         place of the random subject id and of the hashed e-mail.
     :param shown: what it names as evidence and results; nothing without it.
+    :param endorsements: what others signed about the achievement, as it is.
     """
     shown = shown or Shown()
     assert award.status_index is not None
     recipient = document.RecipientFacts(holder or award.subject_id)
     if not (holder or award.in_wallet):
         recipient = document.RecipientFacts(award.subject_id, email=email, salt=award.salt)
-    return document.build(
+    made = document.build(
         credential_id=f"urn:uuid:{credential_id}",
         issuer=profile(issuer),
         achievement=achievement_facts(version, public_url),
@@ -87,6 +90,16 @@ def compose(
         results=shown.results,
         valid_until=award.expires_at,
     )
+    return endorsed(made, endorsements)
+
+
+def endorsed(facts: dict[str, Any], inside: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """``facts`` with endorsements of its achievement in their place (Open Badges 3.0, Achievement)."""
+    if not inside:
+        return facts
+    subject = facts["credentialSubject"]
+    achievement = {**subject["achievement"], "endorsement": list(inside)}
+    return {**facts, "credentialSubject": {**subject, "achievement": achievement}}
 
 
 def achievement_facts(version: AchievementVersion, public_url: str) -> document.AchievementFacts:
@@ -111,14 +124,18 @@ def achievement_facts(version: AchievementVersion, public_url: str) -> document.
 
 
 def achievement_json(
-    version: AchievementVersion, issuer: Issuer, public_url: str
+    version: AchievementVersion,
+    issuer: Issuer,
+    public_url: str,
+    endorsements: Sequence[Mapping[str, Any]] = (),
 ) -> dict[str, Any]:
     """The achievement as it stands inside each of its credentials, with who made it."""
-    return {
+    made = {
         "@context": [contexts.CREDENTIALS, contexts.OPEN_BADGES],
         **document.achievement_object(achievement_facts(version, public_url)),
         "creator": profile_json(issuer),
     }
+    return made | ({"endorsement": list(endorsements)} if endorsements else {})
 
 
 def _alignment(item: dict[str, Any], address: str) -> document.AlignmentFacts:

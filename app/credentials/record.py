@@ -29,7 +29,10 @@ LIFE: Final = timedelta(days=180)
 """Verifiers that look at the outer proof alone do not see that a badge inside was revoked since."""
 
 MAX_BADGES: Final = 40
-"""Our own verifier reads so many in one document, with their status lists and an endorsement each."""
+"""Our own verifier reads so many in one document, with their status lists and some endorsements."""
+
+MAX_CREDENTIALS: Final = 100
+"""Badges and endorsements inside them; our verifier reads 120, status lists included."""
 
 MAX_BYTES: Final = 250_000
 """Of all badges together; some verifiers stop reading at 262,144."""
@@ -90,7 +93,12 @@ def _check(badges: Sequence[Mapping[str, Any]]) -> None:
         raise Invalid(
             "record-empty", "A record needs at least one badge.", fix="Choose a badge to go in."
         )
-    if len(badges) > MAX_BADGES or len(json.dumps(badges)) > MAX_BYTES:
+    endorsements = sum(
+        len(badge.get("credentialSubject", {}).get("achievement", {}).get("endorsement", ()))
+        for badge in badges
+    )
+    too_many = len(badges) > MAX_BADGES or len(badges) + endorsements > MAX_CREDENTIALS
+    if too_many or len(json.dumps(badges)) > MAX_BYTES:
         raise Invalid(
             "record-too-long",
             f"A record holds up to {MAX_BADGES} badges, fewer where they are long: verifiers refuse more.",

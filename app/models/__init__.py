@@ -42,6 +42,7 @@ from app.models.credentials import (
     StatusList,
 )
 from app.models.delivery import Attempt, Connection, Delivery, OptOut
+from app.models.endorsement import Endorsement
 from app.models.erasure import ErasedEntry, Erasure, Tombstone, TombstoneKey
 from app.models.gradebook import Assessment, CollectRun, Result, ResultVersion
 from app.models.lti import (
@@ -111,6 +112,7 @@ __all__ = [
     "Delivery",
     "Deployment",
     "Disclosure",
+    "Endorsement",
     "Enrolment",
     "EnrolmentChange",
     "ErasedEntry",

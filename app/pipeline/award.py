@@ -12,13 +12,15 @@ from collections import defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 
 import structlog
 from sqlalchemy import ColumnElement, and_, func, or_, select, update
 from sqlalchemy.orm import Session
 
-from app.credentials import issuers, issuing
+from app.credentials import endorsed, issuers, issuing
 from app.credentials.keys import KeyKind
+from app.credentials.proofs import data_integrity
 from app.db import insert_new
 from app.errors import AppError, Invalid
 from app.models import (
@@ -163,6 +165,8 @@ class _Work:
     number: int
     """Of the credential: 1, or one more than the last when that one has to be replaced."""
     shown: issuing.Shown | None
+    endorsements: tuple[dict[str, Any], ...]
+    """Of its wording, to stand inside."""
 
     @property
     def keys(self) -> tuple[str, bool]:
@@ -235,9 +239,10 @@ def _sign(
     keys = {i: issuing.Signers(ring.signer(a), ring.signer(b)) for i, (a, b) in chosen.items()}
     first = {str(w.award.status_list_id) for w in work}
     lists.publish(campus, sorted(first))
+    alike: dict[str, bool] = {}
     for item in work:
         try:
-            done.sealed[item.award.id] = _seal(campus, item, keys[item.keys], now)
+            done.sealed[item.award.id] = _seal(campus, item, keys[item.keys], now, alike)
         except Invalid as error:
             log.warning("award-not-signable", award=item.award.id, code=error.code)
             done.unusable.append(item.award.id)
@@ -296,10 +301,24 @@ def _load(session: Session, ids: Sequence[str], public_url: str) -> list[_Work]:
     )
     rows = session.execute(query).all()
     told = shown.of(session, [(row[0], row[1]) for row in rows], public_url)
+    inside = endorsed.carried(session, {_wording(row[1]) for row in rows})
     return [
-        _Work(award, version, issuer, list_number, email or "", before + 1, told.get(award.id))
+        _Work(
+            award,
+            version,
+            issuer,
+            list_number,
+            email or "",
+            before + 1,
+            told.get(award.id),
+            inside.get(_wording(version), ()),
+        )
         for award, version, issuer, list_number, email, before in rows
     ]
+
+
+def _wording(version: AchievementVersion) -> endorsed.Wording:
+    return version.achievement_id, version.number
 
 
 def credential_id(award_id: str, number: int) -> str:
@@ -307,7 +326,26 @@ def credential_id(award_id: str, number: int) -> str:
     return str(uuid.uuid5(uuid.UUID(award_id), f"credential-{number}"))
 
 
-def _seal(campus: Campus, item: _Work, keys: issuing.Signers, now: datetime) -> dict[str, object]:
+def _fast(item: _Work, facts: dict[str, Any], alike: dict[str, bool]) -> bool:
+    """Whether the fast way signs it as the reference does.
+
+    Publication asked that of the wording; what strangers signed came later, so it is asked again,
+    once for a wording and run.
+    """
+    if not item.endorsements or not item.version.fast:
+        return item.version.fast
+    if item.version.id not in alike:
+        alike[item.version.id] = data_integrity.check_trim(facts)
+    return alike[item.version.id]
+
+
+def _seal(
+    campus: Campus,
+    item: _Work,
+    keys: issuing.Signers,
+    now: datetime,
+    alike: dict[str, bool],
+) -> dict[str, object]:
     """The row of the signed credential."""
     made = credential_id(item.award.id, item.number)
     facts = issuing.compose(
@@ -319,8 +357,9 @@ def _seal(campus: Campus, item: _Work, keys: issuing.Signers, now: datetime) -> 
         email=item.email,
         public_url=campus.settings.public_url,
         shown=item.shown,
+        endorsements=item.endorsements,
     )
-    sealed = issuing.seal(facts, keys, now, fast=item.version.fast)
+    sealed = issuing.seal(facts, keys, now, fast=_fast(item, facts, alike))
     return {
         "id": made,
         "award_id": item.award.id,

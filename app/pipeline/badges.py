@@ -29,6 +29,7 @@ from app.models import (
     Award,
     Competency,
     Decision,
+    Endorsement,
     Framework,
     Rule,
     RuleVersion,
@@ -353,6 +354,7 @@ def delete_unearned(session: Session, course_id: str, achievement_id: str) -> bo
         .where(Achievement.continues_id == achievement_id)
         .values(continues_id=None)
     )
+    session.execute(delete(Endorsement).where(Endorsement.achievement_id == achievement_id))
     session.execute(delete(Decision).where(Decision.rule_id == rule_id))
     session.execute(delete(RuleVersion).where(RuleVersion.rule_id == rule_id))
     session.execute(delete(Rule).where(Rule.id == rule_id))

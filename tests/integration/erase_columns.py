@@ -49,6 +49,10 @@ APART: dict[str, str] = {
     "deployment": (
         "id platform_id deployment_id state notices_url notices_state notices_tried_at created_at"
     ),
+    "endorsement": (
+        "id achievement_id partner token_hash state created_at expires_at version document "
+        "received_at decided_at withdrawn_at"
+    ),
     "erased_entry": "id",
     "framework": "id title uri kind course_id created_at",
     "grade_access": (
@@ -95,6 +99,9 @@ KEPT: dict[str, str] = {
     "audit_entry.detail": "random ids and codes",
     "audit_entry.hash": "chains the log",
     "audit_entry.previous_hash": "chains the log",
+    "endorsement.invited_by": "random id of whoever made the link, or the name of an operator",
+    "endorsement.decided_by": "random id of whoever accepted or declined, or an operator's name",
+    "endorsement.withdrawn_by": "random id of whoever took it back, or an operator's name",
     "bulk_revocation.reason": "one text to many learners",
     "bulk_revocation.total": "a number",
     "bulk_revocation.done": "a number",

@@ -7,6 +7,7 @@ out: whoever looks at the clock refuses it.
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping
@@ -18,6 +19,7 @@ from pathlib import Path
 from typing import cast
 from uuid import uuid4
 
+import base58
 import pytest
 import requests
 from openbadgeslib.ob3 import OB3LdpVerifier, OB3VerificationError, OB3Verifier
@@ -28,15 +30,18 @@ from sqlalchemy import select
 
 from app.credentials import contexts
 from app.credentials.keys import KeyKind
+from app.credentials.verify import verify
 from app.db import Base, Database
 from app.main import create_app, create_campus
 from app.models import Award, Issuer, Person
 from app.pipeline import award as awarding
-from app.pipeline import issuer_keys, revoke
+from app.pipeline import endorse, issuer_keys, revoke
 from app.pipeline.campus import Campus
+from app.pipeline.supersede import supersede
 from app.settings import load
-from tests.conftest import fresh_database
+from tests.conftest import MATERIAL, fresh_database
 from tests.course_seed import Seeded, make_badge, seed, token_for
+from tests.forging import PARTNER, World, endorsement, seal, text
 from tests.integration.lti_rig import running
 from tests.integration.trip import Clock
 from tests.interop import story_check
@@ -113,14 +118,15 @@ class Surface:
 
 @dataclass
 class Story:
-    """The badges of four learners: under the first keys, under the next ones, a revoked one, and one
-    that has run out."""
+    """The badges of five learners: under the first keys, under the next ones, a revoked one, one that
+    has run out, and one that was signed again after a partner had endorsed it."""
 
     surface: Surface
     old: Taken
     new: Taken
     revoked: Taken
     expired: Taken
+    endorsed: Taken
 
 
 @pytest.fixture(scope="module")
@@ -159,11 +165,24 @@ def _told(surface: Surface) -> Story:
         issuer_keys.rotate(campus, issuer_id, kind, "test")
     cast(Clock, campus.clock).forward(hours=2)
     make_badge(made, "Data literacy, level 2")
-    late = next(award for award in _signed(campus) if award.awarded_at > first.awarded_at)
+    late, other = [award for award in _signed(campus) if award.awarded_at > first.awarded_at][:2]
     new = surface.take(made, late)
+    _endorse(campus, other.achievement_id)
+    supersede(campus, other.id, "endorsement", "test")
+    endorsed = surface.take(made, other)
     revoke.revoke(campus, second.id, "Only for this test.", "operator:test")
     surface.publish()
-    return Story(surface, old, new, revoked, expired)
+    return Story(surface, old, new, revoked, expired, endorsed)
+
+
+def _endorse(campus: Campus, achievement_id: str) -> None:
+    """A partner signs by the text of the standard, away from our code, and is accepted."""
+    token = endorse.invite(campus, achievement_id, "Partner Ltd", "test")
+    signed = seal(endorsement(endorse.about(campus, achievement_id)), PARTNER)
+    judge = partial(verify, lookup=World().lookup, now=campus.clock())
+    report = endorse.receive(campus, token, text(signed), 1, judge)
+    assert report.verdict == "valid", report.as_json()
+    endorse.accept(campus, achievement_id, endorse.look(campus, token).row.id, "test")
 
 
 def _back_in_time(campus: Campus) -> None:
@@ -263,6 +282,50 @@ def test_every_form_is_accepted_before_and_after_keys_changed(story: Story, whic
     assert verdicts(TOKENS, story.surface, taken.files["jwt"]) == dict.fromkeys(TOKENS, True)
     assert OB3Verifier.extract_token_from_png(taken.files["png"]).encode() == document
     assert OB3Verifier.extract_token_from_svg(taken.files["svg"]).encode() == document
+
+
+def test_an_endorsed_one_is_accepted_in_every_form_by_all_but_one(story: Story) -> None:
+    """openvc-core reads no credential inside another: see the next test."""
+    files = story.endorsed.files
+    inside = json.loads(files["json"])["credentialSubject"]["achievement"]["endorsement"]
+    assert [one["issuer"]["name"] for one in inside] == ["Partner Ltd"]
+    wanted = {name: name != "openvc-core" for name in EMBEDDED}
+    assert verdicts(EMBEDDED, story.surface, files["json"]) == wanted
+    assert verdicts(TOKENS, story.surface, files["jwt"]) == dict.fromkeys(TOKENS, True)
+    assert OB3Verifier.extract_token_from_png(files["png"]).encode() == files["json"]
+    assert OB3Verifier.extract_token_from_svg(files["svg"]).encode() == files["json"]
+    report = verify(files["json"], story.surface.look_up, story.surface.campus.clock())
+    assert report.verdict == "valid", report.as_json()
+    assert "credentialSubject.achievement.endorsement[0].proof" in {c.name for c in report.checks}
+
+
+def test_a_changed_endorsement_breaks_the_badge_that_carries_it(story: Story) -> None:
+    changed_inside = story.endorsed.files["json"].replace(b"What we ask", b"What we hate")
+    found = verdicts(EMBEDDED, story.surface, changed_inside)
+    assert found == {name: name == "schema" for name in EMBEDDED}
+
+
+@pytest.mark.parametrize("where", ["ours", "sample"])
+def test_openvc_core_refuses_whatever_names_contexts_inside(story: Story, where: str) -> None:
+    """It takes any ``@context`` below the top for an attack, also where it repeats the one on top.
+
+    An endorsement is a credential of its own and has to name its contexts (VCDM 2.0, 4.3), as the
+    endorsed sample made by other software does. That is no fault of the badge: take the endorsement
+    out before signing, and it is accepted (``test_every_form_is_accepted...``).
+    """
+    document = json.loads(story.endorsed.files["json"])
+    key = story.surface.jwk(document["proof"]["verificationMethod"])
+    if where == "sample":
+        document = json.loads(
+            (Path(MATERIAL) / "verify/samples/valid/di-rdfc-with-endorsement.json").read_bytes()
+        )
+        name = document["proof"]["verificationMethod"].rpartition("#")[2]
+        raw = base58.b58decode(name[1:])[2:]
+        x = base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+        key = {"kty": "OKP", "crv": "Ed25519", "x": x}
+    known = {url: contexts.pinned(url) for url in document["@context"]}
+    with pytest.raises(OpenvcError, match=r"endorsement.*/@context"):
+        DataIntegrityProofSuite().verify(document, public_key_jwk=key, extra_contexts=known)
 
 
 @pytest.mark.parametrize("form", ["json", "jwt"])

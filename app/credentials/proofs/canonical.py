@@ -41,15 +41,30 @@ def fast(document: Mapping[str, Any]) -> bytes:
 
 
 def statements(document: Mapping[str, Any]) -> list[pyoxigraph.Quad]:
-    """What ``document`` says, read with its contexts trimmed and inlined."""
+    """What ``document`` says, read with its contexts trimmed and inlined.
+
+    A credential inside that names the same contexts is read with them as well. One that names others
+    is refused by the parser, which fetches nothing.
+    """
     urls = contexts.context_urls(document)
     body = {name: value for name, value in document.items() if name != "@context"}
     inlined = _trimmed(urls, contexts.term_names(document))
-    text = f'{{"@context":{inlined},{json.dumps(body)[1:]}'
+    written = json.dumps(body)
+    if '"@context"' in written:
+        written = json.dumps(_without(body, document["@context"]))
+    text = f'{{"@context":{inlined},{written[1:]}'
     try:
         return list(pyoxigraph.parse(text, pyoxigraph.RdfFormat.JSON_LD))
     except (SyntaxError, ValueError) as problem:
         raise Invalid("not-json-ld", f"The document is not valid JSON-LD: {problem}") from None
+
+
+def _without(node: Any, listed: Any) -> Any:
+    """A copy of ``node`` in which no object repeats the contexts ``listed``."""
+    if isinstance(node, dict):
+        kept = {name: part for name, part in node.items() if (name, part) != ("@context", listed)}
+        return {name: _without(part, listed) for name, part in kept.items()}
+    return [_without(part, listed) for part in node] if isinstance(node, list) else node
 
 
 def reference(document: Mapping[str, Any]) -> bytes:
