@@ -35,6 +35,7 @@ from app.web import (
     afresh,
     api,
     apps,
+    endorser,
     errors,
     grades,
     instructor,
@@ -120,6 +121,7 @@ def create_app(settings: Settings, campus: Campus | None = None) -> Flask:
     validity_words.install(app)
     for blueprint in (
         afresh.bp,
+        endorser.bp,
         grades.bp,
         instructor.bp,
         apps.bp,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,7 +14,8 @@ from sqlalchemy.orm import Session
 
 from app.credentials import endorsement
 from app.credentials.endorsement import Statement
-from app.models import Award, Credential, Endorsement
+from app.errors import NotFound
+from app.models import Award, Credential, Endorsement, Rule
 
 Wording = tuple[str, int]
 """Id of an achievement and number of a version of it."""
@@ -52,6 +54,24 @@ def carried(
         if inside is not None and len(found.get(key, ())) < endorsement.MOST:
             found[key] = (*found.get(key, ()), inside)
     return found
+
+
+def waiting(session: Session, course_id: str) -> Counter[str]:
+    """How many endorsements of each badge of a course wait to be accepted."""
+    query = (
+        select(Endorsement.achievement_id)
+        .join(Rule, Rule.achievement_id == Endorsement.achievement_id)
+        .where(Rule.course_id == course_id, Endorsement.state == "received")
+    )
+    return Counter(session.scalars(query))
+
+
+def file(session: Session, endorsement_id: str) -> bytes:
+    """The signed bytes of an accepted endorsement; raises NotFound for any other."""
+    row = session.get(Endorsement, endorsement_id)
+    if row is None or row.state != "accepted" or row.document is None:
+        raise NotFound("no-endorsement", "There is no such endorsement (any more).")
+    return row.document
 
 
 def _of(wordings: Collection[Wording]) -> Select[Endorsement]:

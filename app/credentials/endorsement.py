@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 from app.credentials import wording
 from app.credentials.contexts import CREDENTIALS, OPEN_BADGES
-from app.credentials.verify import form, reading
+from app.credentials.verify import form, reading, say
 from app.errors import Invalid
 
 MAX_BYTES: Final = 20_000
@@ -118,14 +118,15 @@ def brought(raw: bytes) -> bytes:
     """
     text = raw.removeprefix(b"\xef\xbb\xbf").strip()
     if not text:
-        raise Invalid("endorsement-form", "Choose a file, or paste the signed endorsement.")
+        raise Invalid("endorsement-form", say("Choose a file, or paste the signed endorsement."))
     if len(text) > MAX_BYTES:
         raise Invalid(
-            "endorsement-form", f"The endorsement is larger than {MAX_BYTES // 1000} kB.",
-            fix="Leave out pictures and everything that does not belong to it.",
-        )  # fmt: skip
+            "endorsement-form",
+            say("The endorsement is larger than %(size)s kB.", size=MAX_BYTES // 1000),
+            fix=say("Leave out pictures and everything that does not belong to it."),
+        )
     if not text.startswith(b"{") and text.count(b".") != 2:
-        raise Invalid("endorsement-form", "This is neither JSON nor a signed token.")
+        raise Invalid("endorsement-form", say("This is neither JSON nor a signed token."))
     return text
 
 
@@ -156,23 +157,25 @@ def check(document: Mapping[str, Any], about: str, ours: Collection[str]) -> Non
     :raises Invalid: it is something else, of something else, or by one of us.
     """
     if form.kind_of(document) != "endorsement":
-        raise Invalid("endorsement-kind", "This is a credential, but not an EndorsementCredential.")
+        raise Invalid(
+            "endorsement-kind", say("This is a credential, but not an EndorsementCredential.")
+        )
     subject = document.get("credentialSubject")
     if _text(subject, "id") != about:
         raise Invalid(
             "endorsement-other",
-            "This endorsement is of something else.",
-            fix=f"Its credentialSubject.id has to be {about}",
+            say("This endorsement is of something else."),
+            fix=say("Its credentialSubject.id has to be %(address)s", address=about),
         )
     issuer = document.get("issuer")
     if not _text(issuer, "name").strip():
         raise Invalid(
             "endorsement-nameless",
-            "The endorsement does not say who endorses.",
-            fix="Give its issuer as a Profile with a name.",
+            say("The endorsement does not say who endorses."),
+            fix=say("Give its issuer as a Profile with a name."),
         )
     if _text(issuer, "id") in ours:
-        raise Invalid("endorsement-own", "The issuer of a badge cannot endorse it.")
+        raise Invalid("endorsement-own", say("The issuer of a badge cannot endorse it."))
 
 
 def carried(document: bytes) -> dict[str, Any] | None:

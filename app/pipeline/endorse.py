@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 
 from app import audit
 from app.credentials import endorsed, endorsement, issuing
-from app.credentials.verify import Report
+from app.credentials.verify import Report, say
 from app.db import new_id
 from app.errors import Conflict, Invalid, NotFound
 from app.models import Achievement, AchievementVersion, Endorsement, Issuer
@@ -155,12 +155,12 @@ def receive(campus: Campus, token: str, raw: bytes, seen: int, judge: Judge) -> 
 
 def _must_take(found: Invited, seen: int) -> None:
     if not found.open:
-        raise Conflict("endorsement-given", "This link was used: it takes one endorsement.")
+        raise Conflict("endorsement-given", say("This link was used: it takes one endorsement."))
     if found.version.number != seen:
         raise Conflict(
             "badge-changed",
-            "The badge has been worded anew while you looked at it.",
-            fix="Open the link again and read what it says now.",
+            say("The badge has been worded anew while you looked at it."),
+            fix=say("Open the link again and read what it says now."),
         )
 
 
@@ -169,7 +169,7 @@ def _must_be_new(session: Session, achievement_id: str, identifier: str) -> None
         Endorsement.achievement_id == achievement_id, Endorsement.document.is_not(None)
     )
     if any(endorsement.read(one or b"").id == identifier for one in session.scalars(query)):
-        raise Conflict("endorsement-known", "This endorsement was brought before.")
+        raise Conflict("endorsement-known", say("This endorsement was brought before."))
 
 
 def close(campus: Campus, achievement_id: str, endorsement_id: str, actor: str) -> None:

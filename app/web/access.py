@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from flask import request
 
 from app.errors import Forbidden, NotFound
+from app.pipeline import endorse
 from app.web import session, tokens
-from app.web.permissions import OPERATOR, PERMISSIONS, PRIVACY
+from app.web.permissions import ENDORSER, OPERATOR, PERMISSIONS, PRIVACY
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,7 @@ TEACHING = "none: a teacher decides it, with the preview before the eyes"
 GRADES = "none: grades leave a course for its own staff only"
 CONSENT = "none: only the learner gives or takes back consent"
 PERSONAL = "none: personal data leave only to whom the LMS names in a launch"
+BROUGHT = "none: a page for people; what is brought is signed, and any program can make it"
 OWN = "none: a learner's own page; the files that it hands out are the data"
 
 TABLE: dict[str, Access] = {
@@ -61,6 +63,9 @@ TABLE: dict[str, Access] = {
     "instructor.validity": Access("staff", TEACHING),
     "instructor.try_validity": Access("staff", TEACHING),
     "instructor.save_validity": Access("teacher", TEACHING),
+    "instructor.endorsements": Access("staff", TEACHING),
+    "instructor.invite": Access("teacher", TEACHING),
+    "instructor.endorsement_step": Access("teacher", JUDGEMENT),
     "instructor.confirm": Access("teacher", TEACHING),
     "instructor.publish": Access("teacher", TEACHING),
     "instructor.stop": Access("teacher", TEACHING),
@@ -114,6 +119,7 @@ TABLE: dict[str, Access] = {
     "learner.unshare": Access("learner", CONSENT),
     "learner.download": Access("learner", OWN),
     "learner.tells": Access("learner", CONSENT),
+    "learner.take_endorsed": Access("learner", CONSENT),
     "learner.wallet": Access("learner", CONSENT),
     "learner.exchange": Access("learner", CONSENT),
     "learner.withdraw": Access("learner", CONSENT),
@@ -273,6 +279,10 @@ TABLE: dict[str, Access] = {
         commits_on_get="an app reads with its token; the learner is told which badges it was given",
     ),
     "apps.profile": Access("public", PROTOCOL),
+    "endorser.invited": Access("endorser", BROUGHT),
+    "endorser.receive": Access("endorser", BROUGHT),
+    "endorser.words": Access("endorser", BROUGHT),
+    "endorser.take_back": Access("endorser", BROUGHT),
     "public.badge": Access("public", PUBLIC_NAME),
     "public.earlier": Access("public", PUBLIC_PAGE),
     "public.credential_json": Access("public", PUBLIC_NAME),
@@ -289,6 +299,7 @@ TABLE: dict[str, Access] = {
     "public.verify_form": Access("public", "api.verify"),
     "public.verify_shown": Access("public", "api.verify"),
     "public.achievement": Access("public", PUBLIC_NAME),
+    "public.endorsement": Access("public", PUBLIC_NAME),
     "public.achievement_png": Access("public", PUBLIC_NAME),
     "public.achievement_svg": Access("public", PUBLIC_NAME),
     "public.healthz": Access("public", PROBE),
@@ -329,7 +340,10 @@ def guard() -> None:
 
 
 def _require(who: str) -> None:
-    """Hold the visitor's role in the area of the permission against its line."""
+    """Hold the visitor's role in the area of the permission against its line.
+
+    Whoever has a partner's link is the endorser of its badge; there is nothing else to show.
+    """
     permission = PERMISSIONS[who]
     if permission.area == OPERATOR:
         if session.visitor(session.OPERATOR).role not in permission.roles:
@@ -342,6 +356,9 @@ def _require(who: str) -> None:
     if permission.area == PRIVACY:
         subject_id = (request.view_args or {}).get("subject_id", "")
         session.visitor(f"privacy:{subject_id}")
+        return
+    if permission.area == ENDORSER:
+        endorse.look(session.campus(), (request.view_args or {}).get("token", ""))
         return
     course_id = (request.view_args or {}).get("course_id", "")
     if session.visitor(f"course:{course_id}").role not in permission.roles:

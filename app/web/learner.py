@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from flask import Blueprint, Response, make_response, request, url_for
 from sqlalchemy.orm import Session
 
-from app.credentials import files, replaced, shares
+from app.credentials import endorsed, files, replaced, shares
 from app.credentials.details import Details
 from app.errors import Invalid, NotFound
 from app.models import Credential, Disclosure, OptOut, Person
@@ -112,7 +112,9 @@ def badge(course_id: str, award_id: str) -> Response:
         issuer = learner_data.issuer_of(session, mine.award)
         earlier = replaced.earlier(session, award_id)
         offer = offers.under_way(session, award_id, campus().clock())
-        tells = told.of(files.current(session, award_id)) if mine.signed else None
+        present = files.current(session, award_id) if mine.signed else None
+        tells = told.of(present) if present else None
+        about = endorsed.difference(session, mine.award, present) if present else None
         all_mine = learner_data.earned(session, course_id, me)
         latest = mine.award.id in {one.award.id for one in learner_renewal.newest(all_mine)}
         next_ = learner_renewal.following(session, around, me, [mine.award] if latest else [])
@@ -137,6 +139,7 @@ def badge(course_id: str, award_id: str) -> Response:
         link=link,
         ends=wording.share_ends(ENDS),
         tells=tells,
+        about=about,
         may_tell=Details.from_json(mine.version.details),
         facts=badge_words.facts(Details.from_json(mine.version.details)),
         has_svg=mine.version.design != files.UPLOAD,

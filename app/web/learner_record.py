@@ -15,7 +15,7 @@ from app.pipeline import record as records
 from app.pipeline.record import Draft, Entry
 from app.web import learner_data
 from app.web.course_page import frame, show
-from app.web.learner_tells import bp
+from app.web.learner_endorsed import bp
 from app.web.session import campus
 
 __all__ = ["bp"]

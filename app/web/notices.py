@@ -71,6 +71,18 @@ NOTICES: Final[Mapping[str, tuple[LazyString, str]]] = {
         _("The upload is taken back. Grades that changed again since then stay."),
         "good",
     ),
+    "endorsement-close": (_("The link is taken back. It opens nothing any more."), "good"),
+    "endorsement-accept": (
+        _(
+            "Accepted. Badges that are signed from now on carry the endorsement, unless the list says otherwise."
+        ),
+        "good",
+    ),
+    "endorsement-decline": (_("Declined. Nobody gets to see it."), "good"),
+    "endorsement-withdraw": (
+        _("Withdrawn. Badges that are signed from now on do not carry it."),
+        "good",
+    ),
     "revoked": (_("The award is revoked. Verifiers see it from now on."), "good"),
     "shared": (_("Shared. Anybody with the link can see this badge."), "good"),
     "unshared": (_("The link is closed. It shows nothing any more."), "good"),

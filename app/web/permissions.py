@@ -14,6 +14,7 @@ from typing import Final
 COURSE: Final = "course"
 OPERATOR: Final = "operator"
 PRIVACY: Final = "privacy"
+ENDORSER: Final = "endorser"
 
 _EVERYBODY = frozenset({"instructor", "assistant", "administrator", "learner", "observer"})
 
@@ -23,7 +24,8 @@ class Permission:
     """One line: where it holds, and which roles have it there."""
 
     area: str
-    """``course``, ``operator`` or ``privacy`` (one person or LMS that a launch asked about)."""
+    """``course``, ``operator``, ``privacy`` (one person or LMS that a launch asked about) or
+    ``endorser`` (the badge that a link was made for)."""
     roles: frozenset[str]
     what: str
     """What it allows, for people who read this table."""
@@ -51,6 +53,11 @@ PERMISSIONS: Final[Mapping[str, Permission]] = {
         PRIVACY,
         frozenset({"privacy"}),
         "see and export what is held about the person that the LMS asks about",
+    ),
+    "endorser": Permission(
+        ENDORSER,
+        frozenset({"endorser"}),
+        "read the one badge that a link was made for, endorse it once, and take that back",
     ),
     "deliveries": Permission(
         OPERATOR,

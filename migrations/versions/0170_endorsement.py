@@ -8,7 +8,7 @@ from alembic import op
 from app.db import UtcDateTime
 
 revision = "0170"
-down_revision = "0160"
+down_revision = "0200"
 branch_labels = None
 depends_on = None
 

@@ -112,6 +112,7 @@ def staff_pages(made: Seeded) -> dict[str, str]:
         "badge": badge,
         "look": f"{badge}/look",
         "validity": f"{badge}/validity",
+        "endorsements": f"{badge}/endorsements",
         "confirm": f"{badge}/publish",
         "confirm_removal": f"{badge}/remove",
         "standings": f"{badge}/learners",

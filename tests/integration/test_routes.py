@@ -29,6 +29,7 @@ from app.models import (
     Course,
     Delivery,
     Deployment,
+    Endorsement,
     Grant,
     Invitation,
     Issuer,
@@ -36,7 +37,7 @@ from app.models import (
     Platform,
 )
 from app.models import Rule as Given
-from app.pipeline import uploads
+from app.pipeline import endorse, uploads
 from app.pipeline.campus import Campus
 from app.pipeline.enter import Entered
 from app.secrets import token_hash
@@ -63,6 +64,7 @@ def world(campus: Campus) -> dict[str, str]:
     trip.collect()
     trip.sign()
     now = campus.clock()
+    endorsing = endorse.invite(campus, achievement, "Partner Ltd", "test")
     upload = uploads.receive(campus, trip.course_id, b"ID number,Quiz (%)\nS-1,50\n", teacher)
     with campus.db.transaction() as session:
         selection = ContentSelection(
@@ -128,6 +130,8 @@ def world(campus: Campus) -> dict[str, str]:
             "issuer_id": session.scalars(select(Issuer.id)).one(),
             "share": shares.share(session, award.id, False, now),
             "teacher": teacher,
+            "endorsing": endorsing,
+            "endorsement_id": session.scalars(select(Endorsement.id)).one(),
             "upload_id": upload,
             "api": mint(session, "test", list(SCOPES), None, "test", now),
             "token_id": session.scalars(select(ApiToken.id)).one(),
@@ -202,6 +206,7 @@ FILLED = {
     "name": "campus",
     "size": "96",
     "key": "canvas",
+    "step": "close",
     "place": "issuers/campus",
     "reference": "nowhere",
     "app_id": "nowhere",
@@ -210,9 +215,8 @@ FILLED = {
 
 def address(rule: Rule, ids: dict[str, str]) -> str:
     """A real address for a rule; tokens are chosen by the area."""
-    token = {"lti": "invited", "operator": "entering"}.get(
-        rule.endpoint.split(".")[0], ids["share"]
-    )
+    links = {"lti": "invited", "operator": "entering", "endorser": ids["endorsing"]}
+    token = links.get(rule.endpoint.split(".")[0], ids["share"])
     values = {**FILLED, **ids, "token": token, "any": "json"}
     return re.sub(r"<(?:[^:<>]+(?:\([^)]*\))?:)?([a-z_]+)>", lambda m: values[m[1]], rule.rule)
 
@@ -277,8 +281,8 @@ def test_nobody_where_they_do_not_belong(
     for rule in rules(app):
         line = TABLE[rule.endpoint]
         method = "GET" if "GET" in (rule.methods or ()) else "POST"
-        if line.who == "public" or line.outside_posts:
-            continue
+        if line.who in ("public", "endorser") or line.outside_posts:
+            continue  # whoever has a partner's link is the endorser: see test_endorse_pages
         headers = {"Sec-Fetch-Site": "same-origin"}
         if who != "nobody":
             headers["Authorization"] = f"Bearer {who}"

@@ -131,6 +131,7 @@ MAY_CHANGE = {
     "learner": {
         "learner.download", "learner.share", "learner.unshare", "learner.wallet",
         "learner.withdraw", "learner.save_settings", "learner.tells",
+        "learner.take_endorsed",
         "learner.record_file", "learner.exchange",
         "learner.export_data", "learner.erase_data",
         "learner.answer_app", "learner.end_app", "learner.app_tab",

@@ -13,6 +13,7 @@ from copy import copy
 from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from sqlalchemy.orm import Session
 from werkzeug.routing import Rule as Route
 
 from app.credentials import designs, shares
+from app.credentials.verify import verify
 from app.db import Base
 from app.main import create_app, create_campus
 from app.models import (
@@ -46,13 +48,14 @@ from app.models import (
     Platform,
     Rule,
 )
-from app.pipeline import badges, bulk_revoke, hand_over, uploads
+from app.pipeline import badges, bulk_revoke, endorse, hand_over, uploads
 from app.pipeline.campus import Campus
 from app.secrets import token_hash
 from app.settings import load
 from app.wallet.app_clients import SCOPES as APP_SCOPES
 from app.web.tokens import SCOPES, mint
 from tests.conftest import fresh_database
+from tests.forging import PARTNER, World, endorsement, seal, text
 from tests.integration.trip import Trip
 
 ROLES = ("instructor", "assistant", "administrator", "learner", "observer")
@@ -60,7 +63,7 @@ FILE = "ID number,{title} (%)\nS-{word},50\n"
 NEUTRAL: dict[str, Any] = {
     "kind": "oneroster_rest", "form": "json", "filename": "tassel.css", "size": 96, "number": 1,
     "palette": next(iter(designs.PALETTES)), "design": next(iter(designs.DESIGNS)),
-    "key": "canvas", "place": "issuers/campus", "reference": "nowhere",
+    "step": "accept", "key": "canvas", "place": "issuers/campus", "reference": "nowhere",
 }  # fmt: skip
 """Parameters that name no object of anybody."""
 
@@ -154,6 +157,15 @@ def furnish(trip: Trip, word: str, say: Wording = str) -> Furnished:
         FILE.format(title=say(word).replace('"', "'"), word=word).encode(),
         made.people["instructor"],
     )
+    endorsing = endorse.invite(campus, published, say(f"{word} partner"), "test")
+    accepted = endorse.invite(campus, published, say(f"{word} friend"), "test")
+    signed = endorsement(endorse.about(campus, published))
+    signed["issuer"]["name"] = say(f"{word} works")
+    signed["credentialSubject"]["endorsementComment"] = say(f"{word} praise")
+    judge = partial(verify, lookup=World().lookup, now=campus.clock())
+    endorse.receive(campus, accepted, text(seal(signed, PARTNER)), 1, judge)
+    stands = endorse.look(campus, accepted).row.id
+    endorse.accept(campus, published, stands, "test")
     with campus.db.transaction() as session:
         awards = dict(
             session.execute(
@@ -163,6 +175,8 @@ def furnish(trip: Trip, word: str, say: Wording = str) -> Furnished:
         made.ids = {
             "course_id": trip.course_id,
             "achievement_id": published,
+            "endorsement_id": stands,
+            "endorsing": endorsing,
             "person_id": made.people["learner"],
             "subject_id": made.people["learner"],
             "award_id": awards[made.people["learner"]],
@@ -338,7 +352,8 @@ def doors(app: Flask, *methods: str) -> Iterator[tuple[Route, str]]:
 def address(route: Route, values: dict[str, Any]) -> str:
     """A real address of a route. A parameter without a sample is a KeyError: give it one."""
     area = route.endpoint.partition(".")[0]
-    token = {"lti": "inviting", "operator": "entering"}.get(area, values["token"])
+    links = {"lti": "inviting", "operator": "entering", "endorser": values.get("endorsing")}
+    token = links.get(area) or values["token"]
     filled = {**values, "token": token, "kind": KINDS.get(route.endpoint, values["kind"])}
     return re.sub(
         r"<(?:[^:<>]+(?:\([^)]*\))?:)?([a-z_]+)>", lambda m: str(filled[m[1]]), route.rule

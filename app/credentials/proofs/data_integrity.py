@@ -53,11 +53,7 @@ def sign(document: Mapping[str, Any], signer: Signer, *, now: datetime, fast: bo
     method = f"{issuer_of(document)}#{signer.public.fragment}"
     signature = signer.sign(options_hash(created, method) + _signed_hash(document, fast))
     proof = {
-        "type": "DataIntegrityProof",
-        "cryptosuite": CRYPTOSUITE,
-        "created": created,
-        "verificationMethod": method,
-        "proofPurpose": "assertionMethod",
+        **options(created, method),
         "proofValue": "z" + base58.b58encode(signature).decode("ascii"),
     }
     return json.dumps({**document, "proof": proof}, separators=(",", ":")).encode("ascii")
@@ -142,13 +138,29 @@ def misplaced(document: Mapping[str, Any]) -> list[str]:
     return canonical.misplaced(document)
 
 
+def options(created: str, method: str) -> dict[str, str]:
+    """A proof as it is hashed, without its value."""
+    return {
+        "type": "DataIntegrityProof",
+        "cryptosuite": CRYPTOSUITE,
+        "created": created,
+        "verificationMethod": method,
+        "proofPurpose": "assertionMethod",
+    }
+
+
 def options_hash(created: str, method: str) -> bytes:
-    """SHA-256 of the canonical proof options.
+    """SHA-256 of the canonical proof options."""
+    return hashlib.sha256(options_text(created, method).encode()).digest()
+
+
+def options_text(created: str, method: str) -> str:
+    """The canonical proof options.
 
     The options always are the same five statements about one blank node, so their canonical form
     is written down directly instead of going through JSON-LD. ``method`` must be a valid IRI.
     """
-    options = (
+    return (
         f'_:c14n0 <http://purl.org/dc/terms/created> "{created}"'
         "^^<http://www.w3.org/2001/XMLSchema#dateTime> .\n"
         "_:c14n0 <http://www.w3.org/1999/02/22-rdf-syntax-ns#type>"
@@ -159,7 +171,6 @@ def options_hash(created: str, method: str) -> bytes:
         " <https://w3id.org/security#assertionMethod> .\n"
         f"_:c14n0 <https://w3id.org/security#verificationMethod> <{method}> .\n"
     )
-    return hashlib.sha256(options.encode()).digest()
 
 
 def issuer_of(document: Mapping[str, Any]) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 from flask import Response, make_response, render_template, request
 from sqlalchemy.orm import Session
 
+from app.credentials import endorsed
 from app.credentials.details import Details
 from app.credentials.drawing import Drawing
 from app.errors import Invalid
@@ -129,6 +130,7 @@ def _values(session: Session, around: Frame, table: Table, form: MappingForm) ->
         "result": outcome(session, around.id, form.definition, table.titles, shown),
         "sources": {key: source.label for key, source in campus().sources.items()},
         "picture": picture,
+        "endorsements_wait": endorsed.waiting(session, around.id)[found.achievement.id],
     }
 
 

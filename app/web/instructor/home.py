@@ -5,6 +5,7 @@ from __future__ import annotations
 from flask import Response, make_response, render_template, request
 from flask_babel import gettext as _
 
+from app.credentials import endorsed
 from app.gradebook import csv_upload
 from app.pipeline import collect, token_sources
 from app.web import wording
@@ -28,6 +29,7 @@ def home(course_id: str) -> Response:
         review = to_review(session, course_id)
         offered = offers(session, around, len(lines))
         waiting = signing.of_course(session, course_id)
+        endorsing = endorsed.waiting(session, course_id)
     return show(
         around,
         "instructor/home.html",
@@ -41,6 +43,7 @@ def home(course_id: str) -> Response:
         native=any(one.source not in ("ags", csv_upload.KEY) for one in seen.assessments),
         state=wording.badge_state,
         picture=picture,
+        endorsing=endorsing,
     )
 
 

@@ -14,8 +14,9 @@ from flask import Response, make_response, render_template
 from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import Session
 
-from app.credentials import files, replaced, shares
+from app.credentials import endorsed, files, replaced, shares
 from app.credentials.details import Details
+from app.credentials.endorsed import Difference
 from app.credentials.replaced import Earlier
 from app.errors import NotFound
 from app.models import Achievement, AchievementVersion, Award, Credential, Issuer, Person, Share
@@ -37,6 +38,8 @@ class Shared:
     issuer: Issuer
     holder: str | None
     """The learner's name, only when the learner let the page show it."""
+    endorsements: Difference
+    """Those that its newest file carries, and those that came or went since."""
     earlier: Sequence[Earlier]
     """Credentials of this badge that others stand in for, latest first."""
 
@@ -54,10 +57,12 @@ def _open(db: Session, token: str) -> Shared | None:
     award = db.get_one(Award, share.award_id)
     achievement = db.get_one(Achievement, award.achievement_id)
     person = db.get_one(Person, award.person_id)
+    credential = files.current(db, award.id)
     return Shared(
         share=share,
         award=award,
-        credential=files.current(db, award.id),
+        credential=credential,
+        endorsements=endorsed.difference(db, award, credential),
         version=files.version_of(db, award),
         issuer=db.get_one(Issuer, achievement.issuer_id),
         holder=person.name if share.show_name else None,

@@ -47,6 +47,10 @@ LIMITS: Final = {
     "apps.revoke": 120,
     "apps.credentials": 300,
     "apps.profile": 300,
+    "endorser.invited": 60,
+    "endorser.receive": 10,
+    "endorser.words": 20,
+    "endorser.take_back": 10,
     "public.badge": 120,
     "public.earlier": 120,
     "public.credential_json": 120,
@@ -63,6 +67,7 @@ LIMITS: Final = {
     "public.catalogue": 300,
     "public.catalogue_ctdl": 60,
     "public.achievement": 300,
+    "public.endorsement": 300,
     "public.achievement_png": 300,
     "public.achievement_svg": 300,
 }

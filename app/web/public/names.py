@@ -9,7 +9,7 @@ from flask.typing import ResponseReturnValue
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app.credentials import files, issuers, issuing
+from app.credentials import endorsed, files, issuers, issuing
 from app.credentials.details import Details
 from app.errors import NotFound
 from app.models import Achievement, AchievementVersion, Issuer
@@ -66,18 +66,33 @@ def achievement(achievement_id: str) -> ResponseReturnValue:
     with session.campus().db.reading() as db:
         row, version = published(db, achievement_id)
         made_by = db.get_one(Issuer, row.issuer_id)
+        wording = (row.id, version.number)
+        endorsements = endorsed.standing(db, *wording)
+        inside = endorsed.carried(db, {wording}).get(wording, ()) if endorsements else ()
     if wants(("text/html", *JSON_TYPES)) in JSON_TYPES:
-        return as_json(
-            issuing.achievement_json(version, made_by, session.campus().settings.public_url)
-        )
+        public_url = session.campus().settings.public_url
+        return as_json(issuing.achievement_json(version, made_by, public_url, inside))
     page = render_template(
         "public/achievement.html",
         version=version,
         issuer=made_by,
         public_url=session.campus().settings.public_url,
         facts=badge_words.facts(Details.from_json(version.details)),
+        endorsements=endorsements,
     )
     return _page(page)
+
+
+@bp.get("/endorsements/<endorsement_id>")
+def endorsement(endorsement_id: str) -> Response:
+    """What a partner signed about a badge, byte for byte."""
+    with session.campus().db.reading() as db:
+        signed = endorsed.file(db, endorsement_id)
+    is_json = signed.startswith(b"{")
+    answer = cacheable(signed, "application/vc+ld+json" if is_json else "text/plain", FIVE_MINUTES)
+    name = "endorsement.json" if is_json else "endorsement.jwt"
+    answer.headers["Content-Disposition"] = f'attachment; filename="{name}"'
+    return answer
 
 
 @bp.get("/achievements/<achievement_id>.png")

@@ -45,6 +45,7 @@ NAMES: Final = frozenset(
         "credential_jwt",
         "credential_png",
         "did_document",
+        "endorsement",
         "issuer",
         "jwks",
         "status_list",
