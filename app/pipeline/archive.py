@@ -18,7 +18,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app import audit
-from app.credentials import contexts, did, files, issuers, issuing
+from app.credentials import contexts, did, endorsed, files, issuers, issuing
 from app.credentials.keys import KeyKind, base64url
 from app.models import Achievement, AchievementVersion, Issuer, StatusList
 from app.pipeline.campus import Campus
@@ -98,7 +98,9 @@ def _web(campus: Campus, session: Session, issuer: Issuer) -> dict[str, bytes]:
     )
     for version in session.scalars(query):
         place = f"www/achievements/{version.achievement_id}"
-        wording = issuing.achievement_json(version, issuer, campus.settings.public_url)
+        key = (version.achievement_id, version.number)
+        inside = endorsed.carried(session, {key}).get(key, ())
+        wording = issuing.achievement_json(version, issuer, campus.settings.public_url, inside)
         found[place] = _json(wording)
         found[f"{place}.png"] = files.image_png(version)
         found[f"achievements/{version.achievement_id}-{version.number}.json"] = _json(wording)
