@@ -248,9 +248,12 @@ def test_who_has_not_come_in_is_told_how(scene):
     code = re.search(r'name="code" value="([^"]+)"', learner.post(path).text)[1]
     fresh = scene.site.test_client()
     fresh.environ_base["HTTP_SEC_FETCH_SITE"] = "same-origin"
-    tab = fresh.post("/lti/tab", data={"code": code})
-    assert tab.status_code in (200, 303)
-    assert "Set-Cookie" in tab.headers
+    own = {"base_url": "https://127.0.0.1:8080"}
+    asked = scene.app.asks()
+    assert fresh.get(f"{ROOT}/oauth/authorize", query_string=asked, **own).status_code == 401
+    fresh.post("/lti/tab", data={"code": code}, **own)
+    page = fresh.get(f"{ROOT}/oauth/authorize", query_string=asked, **own)
+    assert (page.status_code, "May “Portfolio” read" in page.text) == (200, True)
 
 
 # --- hostile apps --------------------------------------------------------------------------------
