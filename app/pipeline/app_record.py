@@ -63,7 +63,7 @@ def read(campus: Campus, access: str, wanted: Wanted) -> Part:
         standing = _standing(session.get_one(Person, consent.person_id).learner_id, now)
         if wanted.since is not None:
             standing = standing.where(Credential.issued_at > wanted.since)
-        total = session.scalar(select(func.count()).select_from(standing.subquery())) or 0
+        total = _count(session, standing)
         page = standing.order_by(Credential.issued_at, Credential.id)
         found = session.scalars(page.limit(wanted.limit).offset(wanted.offset)).all()
         _note(session, consent, [one.award_id for one in found], now)
@@ -72,6 +72,15 @@ def read(campus: Campus, access: str, wanted: Wanted) -> Part:
 
     # The learner may be erased meanwhile: the second look then finds no consent.
     return campus.db.settle(look)
+
+
+def count(session: Session, learner_id: str, now: datetime) -> int:
+    """How many badges of a learner an app could read today."""
+    return _count(session, _standing(learner_id, now))
+
+
+def _count(session: Session, standing: Select[Any]) -> int:
+    return session.scalar(select(func.count()).select_from(standing.subquery())) or 0
 
 
 def _standing(learner_id: str, now: datetime) -> Select[Any]:

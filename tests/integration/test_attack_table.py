@@ -27,6 +27,9 @@ TABLE = {
         "launch_attacks::test_of_equal_launches_at_once_one_gets_in",
         "cookieless::test_replayed_and_late_proofs_are_refused",
         "cookieless::test_code_serves_once",
+        "badge_app::test_a_code_serves_once_and_its_second_use_ends_everything",
+        "badge_app::test_of_equal_codes_at_once_one_serves",
+        "badge_app::test_refresh_tokens_turn_and_a_stolen_one_ends_everything",
     ),
     "2 login CSRF and state fixation": (
         "launch_attacks::test_made_up_state_is_refused",
@@ -61,6 +64,8 @@ TABLE = {
     ),
     "8 tokens across tenants": (
         "services::test_token_is_kept_sealed_and_used_again",
+        "badge_app::test_a_code_with_anything_wrong_is_worth_nothing",
+        "badge_app::test_each_learner_and_each_app_is_apart",
         "launch_enter::test_ids_of_another_lms_are_other_people",
         "copies::test_never_from_another_lms_nor_from_a_course_that_is_no_ancestor",
         "two_campuses::test_no_lms_ever_sees_a_token_of_the_other",
@@ -84,6 +89,8 @@ TABLE = {
         "launch_attacks::test_attack_is_refused",
         "cookieless::test_only_a_path_of_ours_opens_in_a_tab",
         "content_selection::test_way_back_to_another_site_is_refused",
+        "badge_app::test_nobody_is_sent_to_an_address_that_was_not_registered",
+        "badge_app::test_a_wrong_request_goes_nowhere_by_itself",
     ),
     "11 requests to the inside": (
         "outbound::test_inside_addresses_are_never_contacted",

@@ -17,7 +17,7 @@ from werkzeug.datastructures import MultiDict
 
 from app.errors import AppError
 from app.models import AppClient, Installation, Person
-from app.pipeline import apps, record
+from app.pipeline import app_record, apps
 from app.pipeline.apps import Asked
 from app.wallet import app_clients
 from app.web import session
@@ -106,8 +106,8 @@ def _accounts(db: Session) -> list[Account]:
         if person is None or person.id in found:
             continue
         lms = db.get_one(Installation, person.installation_id).name
-        entries = record.entries(db, person.learner_id, campus().clock())
-        found[person.id] = Account(visitor, person, lms, sum(not one.why_not for one in entries))
+        badges = app_record.count(db, person.learner_id, campus().clock())
+        found[person.id] = Account(visitor, person, lms, badges)
     return list(found.values())
 
 
