@@ -27,10 +27,10 @@ class Offered:
 
 
 def offer(campus: Campus, award_id: str, actor: str) -> Offered:
-    """Begin an exchange for a signed award. Raises NotFound when nothing signed stands."""
+    """Begin an exchange for a signed award. Raises Conflict when it is not in force."""
     now, url = campus.clock(), campus.settings.public_url
     with campus.db.transaction() as session:
-        award, issuer = hand_over.standing(session, award_id)
+        award, issuer = hand_over.standing(session, award_id, now)
         made = exchanges.make(session, award.id, issuer.id, now)
         detail = {"door": exchanges.DOOR}
         audit.record(session, actor, "wallet.offered", f"award:{award.id}", detail, now)

@@ -21,7 +21,7 @@ from app import audit
 from app.credentials import issuers, issuing
 from app.credentials.keys import KeyKind
 from app.db import insert_new
-from app.errors import NotFound
+from app.errors import Conflict, NotFound
 from app.models import (
     Achievement,
     AchievementVersion,
@@ -38,6 +38,7 @@ from app.pipeline.campus import Campus
 from app.secrets import new_token, token_hash
 from app.wallet import exchanges, holder, metadata, nonces, offers
 from app.wallet.errors import WalletRefused, invalid_token
+from app.words import Said, say
 
 
 @dataclass(frozen=True)
@@ -76,10 +77,10 @@ class Handed:
 
 
 def offer(campus: Campus, award_id: str, actor: str) -> Offered:
-    """Make an offer of a signed award. Raises NotFound when there is nothing signed that stands."""
+    """Make an offer of a signed award. Raises Conflict when it is not in force."""
     now = campus.clock()
     with campus.db.transaction() as session:
-        award, issuer = standing(session, award_id)
+        award, issuer = standing(session, award_id, now)
         made = offers.make(session, campus.box, award.id, issuer.id, now)
         audit.record(session, actor, "wallet.offered", f"award:{award.id}", {}, now)
         link = metadata.offer_link(campus.settings.public_url, issuer.slug, made.reference)
@@ -138,20 +139,39 @@ def bind(session: Session, row: WalletOffer, did: str) -> str:
     return row.id
 
 
-def standing(session: Session, award_id: str) -> tuple[Award, Issuer]:
-    """An issued award that is not on hold, and who signs it; locked until the end of the transaction."""
+def standing(session: Session, award_id: str, now: datetime) -> tuple[Award, Issuer]:
+    """A signed award that is in force, and who signs it; locked until the end of the transaction.
+
+    Raises NotFound when there is no such award, Conflict when no wallet may take it.
+    """
     query = (
         select(Award, Issuer)
         .join(Achievement, Achievement.id == Award.achievement_id)
         .join(Issuer, Issuer.id == Achievement.issuer_id)
-        .where(Award.id == award_id, Award.state == "issued", Award.held_at.is_(None))
+        .where(Award.id == award_id)
     )
     found = session.execute(query.with_for_update(of=Award)).one_or_none()
     if found is None:
-        raise NotFound(
-            "not-signed", "This badge is not signed, is on hold, or does not stand any more."
-        )
+        raise NotFound("award-unknown", say("There is no such badge any more."))
+    why_not = _why_not(found[0], now)
+    if why_not is not None:
+        raise Conflict("not-standing", why_not)
     return found[0], found[1]
+
+
+def _why_not(award: Award, now: datetime) -> Said | None:
+    """Why no wallet may take an award; None when one may."""
+    if award.state == "superseded":
+        return say("Another badge stands in for this one: put that one into your wallet.")
+    if award.revoked_at is not None:
+        return say("This badge was revoked, so no wallet can take it any more.")
+    if award.held_at is not None:
+        return say("This badge is on hold. A wallet can take it when it is released.")
+    if award.state != "issued":
+        return say("This badge is not signed yet. Come back in a few minutes.")
+    if award.expires_at is not None and award.expires_at <= now:
+        return say("This badge has ended, so no wallet can take it any more.")
+    return None
 
 
 def _kept(session: Session, award_id: str, did: str) -> str | None:
@@ -186,11 +206,12 @@ def sign_for(campus: Campus, award_id: str, did: str, now: datetime) -> dict[str
             .join(Achievement, Achievement.id == Award.achievement_id)
             .join(Issuer, Issuer.id == Achievement.issuer_id)
             .join(StatusList, StatusList.id == Award.status_list_id)
-            .where(Award.id == award_id, Award.state == "issued", Award.held_at.is_(None))
+            .where(Award.id == award_id)
         )
         found = session.execute(query).one_or_none()
-        if found is None:
-            raise WalletRefused("credential_request_denied", "This badge does not stand any more.")
+        why_not = _why_not(found[0], now) if found else say("There is no such badge any more.")
+        if found is None or why_not:
+            raise WalletRefused("credential_request_denied", str(why_not))
         award, version, issuer, number = found
         count = session.scalar(_last_number(award_id)) or 0
         kinds = (KeyKind.ED25519, KeyKind.P256)
@@ -239,7 +260,7 @@ def keep(
     row = session.get(WalletOffer, offer_id)
     if row is None:  # the learner was erased while we signed
         raise WalletRefused("credential_request_denied", "This badge does not stand any more.")
-    award, _ = _standing_still(session, row)
+    award, _ = _standing_still(session, row, now)
     session.refresh(row, with_for_update=True)
     door = DOORS[row.door]
     if row.state not in door.states:
@@ -258,11 +279,11 @@ def keep(
     return row, credential
 
 
-def _standing_still(session: Session, row: WalletOffer) -> tuple[Award, Issuer]:
+def _standing_still(session: Session, row: WalletOffer, now: datetime) -> tuple[Award, Issuer]:
     """As it stands now: it may have been revoked while we signed."""
     try:
-        return standing(session, row.award_id)
-    except NotFound as gone:
+        return standing(session, row.award_id, now)
+    except (NotFound, Conflict) as gone:
         raise WalletRefused("credential_request_denied", gone.message) from None
 
 

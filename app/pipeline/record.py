@@ -71,6 +71,8 @@ class Draft:
     document: dict[str, Any]
     issuer: Issuer
     award_ids: tuple[str, ...]
+    badges: tuple[SignedBadge, ...]
+    """What is in it, the earliest first."""
 
 
 def entries(session: Session, learner_id: str, now: datetime) -> list[Entry]:
@@ -157,6 +159,7 @@ def draft(
     """
     found = entries(session, person.learner_id, now)
     going = _going(found, chosen)
+    badges = _badges(going)
     standing = [entry for entry in found if entry.why_not not in ("revoked", "expired")]
     issuer = signing_issuer(session)
     document = record.build(
@@ -169,11 +172,11 @@ def draft(
             salt=secrets.token_hex(16),
             name=(person.name or None) if named else None,
         ),
-        badges=[badge.content for badge in _badges(going)],
+        badges=[badge.content for badge in badges],
         partial=len(going) < len(standing),
         valid_from=now,
     )
-    return Draft(document, issuer, tuple(entry.id for entry in going))
+    return Draft(document, issuer, tuple(entry.id for entry in going), tuple(badges))
 
 
 def _going(found: Sequence[Entry], chosen: Collection[str]) -> list[Entry]:
@@ -243,11 +246,10 @@ def preview(campus: Campus, person_id: str, chosen: Collection[str], *, named: b
     with campus.db.reading() as session:
         person = session.get_one(Person, person_id)
         made = draft(session, person, chosen, named=named, now=now)
-        going = _going(entries(session, person.learner_id, now), made.award_ids)
     document = ler_rs.build(
         document_id=str(uuid4()),
         issuer=made.issuer.name,
-        badges=_badges(going),
+        badges=made.badges,
         holder=_holder(person) if named else None,
         now=now,
     )

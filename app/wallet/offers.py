@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -80,6 +81,14 @@ def under_way(session: Session, award_id: str, now: datetime) -> WalletOffer | N
         WalletOffer.expires_at > now,
     )
     return session.scalar(query.limit(1))
+
+
+def taken(session: Session, award_id: str) -> Sequence[WalletOffer]:
+    """The offers of an award by which wallets took it, latest first."""
+    query = select(WalletOffer).where(
+        WalletOffer.award_id == award_id, WalletOffer.state == "claimed"
+    )
+    return session.scalars(query.order_by(WalletOffer.created_at.desc())).all()
 
 
 def code_behind(session: Session, issuer: Issuer, reference: str, now: datetime) -> str:

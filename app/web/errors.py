@@ -17,6 +17,7 @@ from app.errors import (
     UpstreamError,
 )
 from app.web import imsx
+from app.web.locale import spoken
 
 STATUS: dict[type[AppError], int] = {
     NotFound: 404,
@@ -32,7 +33,7 @@ _HTTP = {
     404: ("There is no such page.", ""),
     405: ("This address does not take that request.", ""),
     503: ("The server is busy with other checks.", "Wait a moment, then try again."),
-    429: ("Too many requests came from your network.", "Wait a minute, then try again."),
+    429: ("Too many requests came in a short time.", "Wait a minute, then try again."),
 }
 
 log = structlog.get_logger()
@@ -93,5 +94,7 @@ def answer(
         return problem
     if request.path.startswith("/ims/"):
         return imsx.status_info(status, " ".join((message, fix)).strip())
-    page = render_template("error.html", status=status, code=code, message=message, fix=fix)
+    page = render_template(
+        "error.html", status=status, code=code, message=spoken(message), fix=spoken(fix)
+    )
     return make_response(page, status)

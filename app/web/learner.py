@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from app.credentials import endorsed, files, replaced, shares
 from app.credentials.details import Details
 from app.errors import Invalid, NotFound
-from app.models import Credential, Disclosure, OptOut, Person
+from app.models import Award, Credential, Disclosure, OptOut, Person
 from app.pipeline import badges
 from app.wallet import offers
 from app.web import (
@@ -115,6 +115,7 @@ def badge(course_id: str, award_id: str) -> Response:
         present = files.current(session, award_id) if mine.signed else None
         tells = told.of(present) if present else None
         about = endorsed.difference(session, mine.award, present) if present else None
+        behind = _behind(session, mine.award, present)
         all_mine = learner_data.earned(session, course_id, me)
         latest = mine.award.id in {one.award.id for one in learner_renewal.newest(all_mine)}
         next_ = learner_renewal.following(session, around, me, [mine.award] if latest else [])
@@ -144,12 +145,21 @@ def badge(course_id: str, award_id: str) -> Response:
         facts=badge_words.facts(Details.from_json(mine.version.details)),
         has_svg=mine.version.design != files.UPLOAD,
         offer=offer,
+        behind=behind,
         embed=learner_data.embed(mine, _embed_link(mine.share.token)) if mine.share else "",
         linkedin=learner_data.linkedin(mine, issuer, link) if link else "",
         state=wording.own_award_state(mine.award.state),
         disclosure=wording.disclosure,
         picture=picture,
     )
+
+
+def _behind(session: Session, award: Award, current: Credential | None) -> str:
+    """The page that gives its wallet the present credential; empty when the wallet has it."""
+    taken = offers.taken(session, award.id) if award.in_wallet and current else ()
+    if not taken or (current and current.id in {one.credential_id for one in taken}):
+        return ""
+    return "learner.wallet" if taken[0].door == offers.DOOR else "learner.exchange"
 
 
 def _public_link(token: str) -> str:

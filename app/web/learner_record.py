@@ -16,6 +16,7 @@ from app.pipeline.record import Draft, Entry
 from app.web import learner_data
 from app.web.course_page import frame, show
 from app.web.learner_endorsed import bp
+from app.web.public import limits
 from app.web.session import campus
 
 __all__ = ["bp"]
@@ -97,6 +98,7 @@ def record_file(course_id: str, kind: str) -> Response:
         raise NotFound("format-unknown", "There is no such file.")
     with campus().db.reading() as session:
         me = learner_data.me(session, frame(session, course_id))
+    limits.hold_learner(me.learner_id)
     chosen = request.form.getlist("badge")
     named = "named" in request.form
     if kind == records.LER_RS:

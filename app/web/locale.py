@@ -1,10 +1,15 @@
-"""Which language a page speaks: the grant's (from the launch), else the browser's, else the campus's."""
+"""Which language a page speaks: the grant's (from the launch), else the browser's, else the campus's.
+
+And what rooms without Flask say, in that language.
+"""
 
 from __future__ import annotations
 
 from flask import g, has_request_context, request
+from flask_babel import gettext as _
 
 from app.web import session
+from app.words import Said
 
 LANGUAGES = ("en", "de")
 
@@ -20,3 +25,16 @@ def choose_locale() -> str:
     campus_default = session.campus().settings.locale
     default = campus_default if campus_default in LANGUAGES else LANGUAGES[0]
     return request.accept_languages.best_match(LANGUAGES, default) or default
+
+
+def spoken(text: str) -> str:
+    """A sentence in the reader's language; text that was not made by ``say`` as it is."""
+    if not isinstance(text, Said):
+        return text
+    if text.parts:
+        return " ".join(spoken(part) for part in text.parts)
+    blanks = {
+        name: spoken(value) if isinstance(value, str) else value
+        for name, value in text.blanks.items()
+    }
+    return _(text.template, **blanks)

@@ -120,6 +120,9 @@ def following(next_: Prospect) -> str:
         "open": _("To renew it, reach the marks again. Results after %(day)s count.", day=day),
         "not_yet": _("To renew it, reach the marks again after %(day)s.", day=day),
         "met": _("You have reached the marks again. The new badge comes with the next reading."),
-        "no_later": _("It cannot be renewed now, because a new one would not end later."),
+        "no_later": _(
+            "There is no need to renew it yet: a new one would end at the same time. As soon as a"
+            " later end is set, you can renew it."
+        ),
     }
     return sentences.get(next_.state, "")

@@ -153,6 +153,11 @@ def test_the_pages(trip: Trip, client: FlaskClient, app) -> None:
     badge = awards(trip.campus)[0].achievement_id
     page = client.get(f"{path}?badge={badge}").get_data(as_text=True)
     assert "5 awards of 5 learners would be revoked" in page
+    assert "revoked already" not in page, "nothing is said of none"
+    none = client.get(f"{path}?course=nowhere").get_data(as_text=True)
+    assert "No award of your choice can be revoked" in none
+    assert "<strong>0" not in none
+    assert "Revoke 0" not in none
     form = {"badge": badge, "counted": "5", "reason": ""}
     assert client.post(path, data=form).status_code == 422
     assert (
@@ -163,7 +168,9 @@ def test_the_pages(trip: Trip, client: FlaskClient, app) -> None:
     made = client.post(path, data=form | {"reason": "Wrong exam."})
     assert made.status_code == 303
     place = made.headers["Location"].partition("?")[0]
-    assert "can be undone" in client.get(place).get_data(as_text=True)
+    asked = client.get(place).get_data(as_text=True)
+    assert "can be undone" in asked
+    assert "0 of 5" not in asked, "it has not begun"
     assert client.post(f"{place}/undo").status_code == 303
     assert "can be undone" not in client.get(place).get_data(as_text=True)
     assert client.post(f"{place}/undo").status_code == 409

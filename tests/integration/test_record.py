@@ -19,6 +19,7 @@ from app.models import Award, Credential, Disclosure, Person
 from app.pipeline import award as awarding
 from app.pipeline import hold, revoke
 from app.pipeline import record as records
+from app.web.public import limits
 from tests.course_seed import Seeded, enter, make_badge, seed
 from tests.integration.issuer_rig import Stranger
 from tests.integration.test_pages_learner import get, post, words
@@ -64,6 +65,22 @@ def documents(made: Seeded, award_ids: list[str]) -> list[bytes]:
     with made.campus.db.reading() as session:
         query = select(Credential.document).where(Credential.award_id.in_(award_ids))
         return list(session.scalars(query))
+
+
+def test_nobody_has_records_signed_without_end(
+    browser: FlaskClient, made: Seeded, holder: Person
+) -> None:
+    """Counted by learner, not by address: the same one from many networks is one."""
+    path, chosen = f"/courses/{made.course_id}/me/record/files/jwt", awards(made, holder)[:1]
+    codes = [
+        browser.post(
+            path, data={"badge": chosen}, environ_base={"REMOTE_ADDR": f"203.0.113.{n}"}
+        ).status_code
+        for n in range(limits.PER_LEARNER["learner.record_file"] + 2)
+    ]
+    assert codes[0] == 200
+    assert codes[-1] == 429 or 200 in codes[-2:], "a minute may begin in between"
+    assert 429 in codes
 
 
 def test_a_record_holds_every_badge_as_it_was_signed(

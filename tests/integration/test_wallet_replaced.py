@@ -45,6 +45,13 @@ def current(scene: Scene) -> Credential:
         return files.current(session, scene.award.id)
 
 
+BEHIND = "Your wallet still holds the old one"
+
+
+def page(scene: Scene) -> str:
+    return scene.browser.get(f"/courses/{scene.made.course_id}/me/badges/{scene.award.id}").text
+
+
 def verdict(scene: Scene, document: dict) -> str:
     return scene.verdict(json.dumps(document).encode()).verdict
 
@@ -60,11 +67,50 @@ def test_a_replacement_is_made_out_to_the_same_wallet(scene: Scene, key: type) -
     assert "identifier" not in said["credentialSubject"]
     assert jwt.get_unverified_header(after.jwt)["alg"] == "ES256"
     assert (verdict(scene, first), verdict(scene, said)) == ("invalid", "valid")
+    assert BEHIND in page(scene)
     link, digits = scene.offer()
     wallet.open(link).token(digits)
     assert (wallet.take("ldp_vc"), wallet.take("jwt_vc_json")) == (said, after.jwt)
-    page = scene.browser.get(f"/courses/{scene.made.course_id}/me/badges/{scene.award.id}").text
-    assert "Your wallet still holds the old one" in page
+    assert BEHIND not in page(scene), "it has the new one"
+
+
+def test_the_new_one_is_offered_by_the_way_the_wallet_came(scene: Scene) -> None:
+    ExchangeWallet(scene.exchange(), scene.clock()).take()
+    assert BEHIND not in page(scene)
+    supersede(scene.made.campus, scene.award.id, "regrade", "test")
+    notice = page(scene).partition(BEHIND)[2].partition("</form>")[0]
+    assert f"/me/badges/{scene.award.id}/wallet/exchange" in notice
+
+
+ENDED = {
+    "revoked": ("revoked_at", "revoked"),
+    "on hold": ("held_at", "issued"),
+    "ended": ("expires_at", "issued"),
+    "stands in": ("", "superseded"),
+}
+
+
+@pytest.mark.parametrize("words", ENDED)
+def test_what_ended_goes_into_no_wallet(scene: Scene, words: str) -> None:
+    """Neither by a new offer nor by one that was open when it ended; the page says why."""
+    waiting = scene.holding()
+    column, state = ENDED[words]
+    campus = scene.made.campus
+    with campus.db.transaction() as session:
+        row = session.get_one(Award, scene.award.id)
+        row.state = state
+        if column:
+            setattr(row, column, scene.clock())
+    answer = waiting.ask(waiting.configuration("ldp_vc"), waiting.proof())
+    assert (answer.status_code, answer.json()["error"]) == (400, "credential_request_denied")
+    assert words in answer.json()["error_description"]
+    path = f"/courses/{scene.made.course_id}/me/badges/{scene.award.id}/wallet"
+    for way in (path, f"{path}/exchange"):
+        refused = scene.browser.post(way)
+        assert refused.status_code == (404 if state == "superseded" else 409), refused.text
+        assert state == "superseded" or words in refused.text
+    shown = scene.browser.get(path.removesuffix("/wallet"))
+    assert f'action="{path}"' not in shown.text
 
 
 def test_the_drill_for_a_stolen_key_keeps_it(scene: Scene) -> None:

@@ -21,8 +21,8 @@ from app.credentials.keys import PublicKey
 from app.credentials.proofs import FORMATS
 from app.errors import Invalid
 from app.models import Credential, Issuer, StatusList
+from app.web.locale import spoken
 from app.web.public.blueprint import written_day
-from app.web.public.verdicts import spoken
 
 EMBEDDED = FORMATS["eddsa-rdfc-2022"]
 

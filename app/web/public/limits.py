@@ -12,7 +12,7 @@ from math import ceil
 from threading import Lock
 from typing import Final
 
-from flask import Flask, request
+from flask import Flask, current_app, request
 from werkzeug.exceptions import TooManyRequests
 
 MINUTE: Final = 60
@@ -74,6 +74,11 @@ LIMITS: Final = {
 """Endpoint to requests a minute of one address; 429 with Retry-After beyond it."""
 
 
+PER_LEARNER: Final = {"learner.record_file": 12}
+"""Endpoint to requests a minute of one learner, who may come from anywhere: each is a signature."""
+WINDOW: Final = "tassel_window"
+
+
 class Window:
     """How often each caller came in the present minute; what was before is forgotten."""
 
@@ -93,14 +98,22 @@ class Window:
 
 def limit(app: Flask) -> None:
     """Hold every request against :data:`LIMITS` before its view; TooManyRequests beyond them."""
-    window = Window()
+    app.extensions[WINDOW] = Window()
 
     def knock() -> None:
         allowed = LIMITS.get(request.endpoint or "")
-        if allowed is None:
-            return
-        now = time.time()
-        if window.count((request.endpoint or "", request.remote_addr or ""), now) > allowed:
-            raise TooManyRequests(retry_after=ceil(MINUTE - now % MINUTE) or MINUTE)
+        if allowed is not None:
+            _count(request.remote_addr or "", allowed)
 
     app.before_request(knock)
+
+
+def hold_learner(learner_id: str) -> None:
+    """Hold a request against :data:`PER_LEARNER`; TooManyRequests beyond it."""
+    _count(learner_id, PER_LEARNER[request.endpoint or ""])
+
+
+def _count(who: str, allowed: int) -> None:
+    now = time.time()
+    if current_app.extensions[WINDOW].count((request.endpoint or "", who), now) > allowed:
+        raise TooManyRequests(retry_after=ceil(MINUTE - now % MINUTE) or MINUTE)

@@ -9,7 +9,7 @@ from typing import Final
 from flask_babel import gettext as _
 
 from app.credentials.verify import Check, Report, Result
-from app.words import Said
+from app.web.locale import spoken
 
 MARKS: Final = {
     Result.PASS: ("good", "✓"),
@@ -33,19 +33,6 @@ class Line:
 def lines(report: Report) -> list[Line]:
     """What was looked at, without the questions that this document does not raise."""
     return [_line(check) for check in report.checks if check.result in MARKS]
-
-
-def spoken(text: str) -> str:
-    """A sentence of the verifier in the reader's language; other text as it is."""
-    if not isinstance(text, Said):
-        return text
-    if text.parts:
-        return " ".join(spoken(part) for part in text.parts)
-    blanks = {
-        name: spoken(value) if isinstance(value, str) else value
-        for name, value in text.blanks.items()
-    }
-    return _(text.template, **blanks)
 
 
 def _line(check: Check) -> Line:

@@ -32,8 +32,9 @@ from app.credentials.verify import (
 from app.errors import Invalid, UpstreamError
 from app.models import Award, Credential
 from app.web import session
+from app.web.locale import spoken
 from app.web.public.blueprint import bp
-from app.web.public.verdicts import Line, lines, spoken
+from app.web.public.verdicts import Line, lines
 
 MAX_TEXT: Final = 1_000_000
 NAMES: Final = frozenset(
