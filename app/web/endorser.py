@@ -35,7 +35,8 @@ from app.errors import AppError, Conflict, Invalid
 from app.pipeline import endorse
 from app.pipeline.endorse import Invited
 from app.web import badge_words
-from app.web.public.verdicts import lines, spoken
+from app.web.locale import spoken
+from app.web.public.verdicts import lines
 from app.web.public.verify import judge
 from app.web.session import campus
 

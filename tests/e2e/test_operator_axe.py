@@ -8,7 +8,7 @@ from playwright.sync_api import Browser, Page
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app.models import Installation, Issuer, Platform
+from app.models import Award, Installation, Issuer, Platform
 from app.pipeline.campus import Campus
 from app.web.operator import make_admin_link
 from tests import operator_seed
@@ -31,6 +31,7 @@ def operator_pages(lived: Lived) -> dict[str, str]:
         # One that has a grade source which a token opens.
         row.installation.lms, platform = "moodle", row.id
         keyed = _keyed(session, row)
+        learner = session.get_one(Award, lived.awards[0]).learner_id
     delivery = f"/deliveries/{lived.deliveries['dead']}"
     connection = f"/connections/{lived.connection}"
     award = f"/awards/{lived.awards[0]}"
@@ -49,6 +50,8 @@ def operator_pages(lived: Lived) -> dict[str, str]:
         "award_hold": f"{award}/hold",
         "bulk": f"/revoke-many?badge={lived.badge}",
         "bulk_run": f"/revoke-many/{lived.bulk}",
+        "learners": "/learners",
+        "learner_erase": f"/learners/{learner}/erase",
         "platforms": "/platforms",
         "platform": f"/platforms/{platform}",
         "grade_token": f"/platforms/{platform}/grades",

@@ -121,6 +121,7 @@ def world(campus: Campus) -> dict[str, str]:
             "subject_id": person,
             "achievement_id": achievement,
             "award_id": award.id,
+            "learner_id": award.learner_id,
             "person_id": person,
             "connection_id": connection.id,
             "delivery_id": delivery.id,

@@ -178,6 +178,7 @@ def furnish(trip: Trip, word: str, say: Wording = str) -> Furnished:
             "endorsement_id": stands,
             "endorsing": endorsing,
             "person_id": made.people["learner"],
+            "learner_id": session.get_one(Person, made.people["learner"]).learner_id,
             "subject_id": made.people["learner"],
             "award_id": awards[made.people["learner"]],
             "upload_id": upload,

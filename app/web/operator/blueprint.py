@@ -23,6 +23,7 @@ def sections() -> list[tuple[str, str, str]]:
         ("deliveries", "deliveries", gettext("Deliveries"), "operator.deliveries"),
         ("connections", "deliveries", gettext("Connections"), "operator.connections"),
         ("awards", "operator", gettext("Awards"), "operator.awards"),
+        ("learners", "operator", gettext("Learners"), "operator.learners"),
         ("platforms", "operator", gettext("Platforms"), "operator.platforms"),
         ("issuers", "operator", gettext("Issuers"), "operator.issuers"),
         ("tokens", "operator", gettext("API"), "operator.tokens"),
