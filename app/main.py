@@ -35,6 +35,7 @@ from app.web import (
     afresh,
     api,
     apps,
+    editions,
     endorser,
     errors,
     grades,
@@ -119,6 +120,7 @@ def create_app(settings: Settings, campus: Campus | None = None) -> Flask:
     app.context_processor(_page_values)
     wording.install(app)
     validity_words.install(app)
+    editions.install(app)
     for blueprint in (
         afresh.bp,
         endorser.bp,

@@ -109,6 +109,9 @@ class Settings(BaseModel):
         (),
         description="Comma separated: who comes in as operator. Subjects, verified e-mail addresses, or group:NAME.",
     )
+    oidc_approvers: Words = Field(
+        (), description="Likewise, who comes in to approve badges for issuers, and nothing else."
+    )
     oidc_sis_administrators: Words = Field(
         (), validate_default=True, description="Likewise, who comes in as SIS administrator."
     )
@@ -209,7 +212,7 @@ class Settings(BaseModel):
             raise ValueError("the vault needs TASSEL_VAULT_TOKEN (or TASSEL_VAULT_TOKEN_FILE)")
         return value
 
-    @field_validator("oidc_operators", "oidc_sis_administrators")
+    @field_validator("oidc_operators", "oidc_approvers", "oidc_sis_administrators")
     @classmethod
     def _listed(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         """Addresses are compared in lower case; a group needs a name."""
@@ -226,7 +229,7 @@ class Settings(BaseModel):
         given = info.data
         issuer = str(given.get("oidc_issuer", ""))
         parts = (given.get("oidc_client_id"), given.get("oidc_client_secret"))
-        listed = value or given.get("oidc_operators")
+        listed = value or given.get("oidc_operators") or given.get("oidc_approvers")
         if not issuer:
             if any(parts) or listed:
                 raise ValueError("the campus sign-in needs TASSEL_OIDC_ISSUER")

@@ -31,7 +31,9 @@ def admin() -> None:
 
 @admin.command()
 @click.option("--name", default="operator", help="Stands in the audit log.")
-@click.option("--role", type=click.Choice(["operator", "sis_administrator"]), default="operator")
+@click.option(
+    "--role", type=click.Choice(["operator", "sis_administrator", "approver"]), default="operator"
+)
 def link(name: str, role: str) -> None:
     """Print a link that lets one browser in as operator: single use, 15 minutes."""
     campus = _campus()

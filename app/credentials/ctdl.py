@@ -69,6 +69,17 @@ def badge(
     return found
 
 
+def add_words(
+    entry: dict[str, Any], language: str, name: str, description: str, criteria: str
+) -> None:
+    """Let a badge made by :func:`badge` say the same in one more language."""
+    entry["ceterms:inLanguage"].append(language)
+    entry["ceterms:name"][language] = name
+    if description:
+        entry["ceterms:description"][language] = description
+    entry["ceterms:requires"][0]["ceterms:description"][language] = criteria
+
+
 def renewal(every: str, how: str, language: str) -> dict[str, Any]:
     """Members of a badge that ends: how often it is renewed (ISO 8601 duration), and by what."""
     condition = {"@type": "ceterms:ConditionProfile", "ceterms:description": {language: how}}

@@ -81,6 +81,14 @@ class ResultDescriptionFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class RelatedFacts:
+    """The same achievement in another language, at an address of its own."""
+
+    id: str
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
 class AchievementFacts:
     """One version of what was achieved. ``id`` is the same for every learner."""
 
@@ -98,6 +106,7 @@ class AchievementFacts:
     version: str | None = None
     credits_available: Decimal | None = None
     results: tuple[ResultDescriptionFacts, ...] = ()
+    related: tuple[RelatedFacts, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -301,7 +310,14 @@ def achievement_object(facts: AchievementFacts) -> dict[str, Any]:
         achievement["alignment"] = [_alignment(target) for target in facts.alignments]
     if facts.results:
         achievement["resultDescription"] = [_asked(one) for one in facts.results]
+    if facts.related:
+        achievement["related"] = [_related(one) for one in facts.related]
     return achievement
+
+
+def _related(facts: RelatedFacts) -> dict[str, Any]:
+    place, version = wording.iri(facts.id, "edition"), wording.text(facts.version, "version")
+    return {"id": place, "type": ["Related"], "version": version}
 
 
 def _asked(facts: ResultDescriptionFacts) -> dict[str, Any]:

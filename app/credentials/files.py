@@ -13,6 +13,14 @@ from app.errors import Conflict, NotFound
 from app.models import AchievementVersion, Award, Credential
 
 UPLOAD = "upload"
+FORMATS = {
+    "json": ("application/vc+ld+json", "json"),
+    "jwt": ("application/vc+jwt", "jwt"),
+    "png": ("image/png", "png"),
+    "svg": ("image/svg+xml", "svg"),
+    "pdf": ("application/pdf", "pdf"),
+}
+"""Key of a file that is handed out to its media type (VC data model 2.0, PNG) and name ending."""
 
 
 def current(session: Session, award_id: str) -> Credential:

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
-from app.credentials import contexts, document
+from app.credentials import contexts, document, editions
 from app.credentials.details import Details, asked, level_alignments, narrative
 from app.credentials.issuers import profile, profile_json, status_url
 from app.credentials.keys import KeyKind, Signer
@@ -119,6 +119,10 @@ def achievement_facts(version: AchievementVersion, public_url: str) -> document.
         tags=details.tags,
         credits_available=details.credits,
         results=asked(details, address),
+        related=tuple(
+            document.RelatedFacts(editions.address(address, language), str(version.number))
+            for language in editions.of(version)
+        ),
         version=str(version.number),
     )
 
@@ -128,14 +132,40 @@ def achievement_json(
     issuer: Issuer,
     public_url: str,
     endorsements: Sequence[Mapping[str, Any]] = (),
+    language: str = "",
 ) -> dict[str, Any]:
-    """The achievement as it stands inside each of its credentials, with who made it."""
-    made = {
+    """The achievement as it stands inside each of its credentials, with who made it.
+
+    Not signed, so it says which language is which. ``language`` asks for an edition: the same under
+    the edition's own address in its own words.
+    """
+    facts = achievement_facts(version, public_url)
+    said = editions.worded(version, language)
+    details = replace(Details.from_json(version.details), language=said.language)
+    places = {one: editions.address(facts.id, one) for one in editions.of(version)}
+    places[editions.main_language(version)] = facts.id
+    own = places.pop(said.language)
+    facts = replace(
+        facts,
+        id=own,
+        name=said.name,
+        description=said.description or said.name,
+        criteria_narrative=narrative(said.criteria, details),
+        image=replace(facts.image, caption=said.image_alt or said.name),
+        related=tuple(
+            document.RelatedFacts(place, str(version.number)) for place in places.values()
+        ),
+    )
+    made = document.achievement_object(facts)
+    for one, related in zip(places, made.get("related", ()), strict=True):
+        related["inLanguage"] = one
+    whole = {
         "@context": [contexts.CREDENTIALS, contexts.OPEN_BADGES],
-        **document.achievement_object(achievement_facts(version, public_url)),
+        **made,
+        "inLanguage": said.language,
         "creator": profile_json(issuer),
     }
-    return made | ({"endorsement": list(endorsements)} if endorsements else {})
+    return whole | ({"endorsement": list(endorsements)} if endorsements else {})
 
 
 def _alignment(item: dict[str, Any], address: str) -> document.AlignmentFacts:

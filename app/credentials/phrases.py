@@ -43,6 +43,9 @@ RIGHT_TO_LEFT: Final = frozenset({"ar", "he"})
 
 _WORDS: Final[Mapping[str, Mapping[str, str]]] = {
     "en": {
+        "example": "EXAMPLE",
+        "example_name": "EXAMPLE, not an award: {name}",
+        "example_words": "This is an example. Nobody earned it, and every verifier refuses it.",
         "mark": "{title}: at least {mark} %",
         "all": "All of these",
         "any": "One of these",
@@ -55,6 +58,9 @@ _WORDS: Final[Mapping[str, Mapping[str, str]]] = {
         "isced": "International Standard Classification of Education, level {number}",
     },
     "de": {
+        "example": "BEISPIEL",
+        "example_name": "BEISPIEL, nicht verliehen: {name}",
+        "example_words": "Dies ist ein Beispiel. Niemand hat es erworben, und jede Prüfung weist es ab.",
         "mark": "{title}: mindestens {mark} %",
         "all": "Alles davon",
         "any": "Eines davon",
@@ -73,6 +79,11 @@ def phrase(language: str, key: str, **values: object) -> str:
     """One of the phrases above in ``language``, else in English. ``values`` fill its gaps."""
     words = _WORDS.get(language.partition("-")[0].lower(), _WORDS[DEFAULT])
     return words[key].format(**values)
+
+
+def speaks(language: str) -> bool:
+    """Whether the phrases exist in ``language`` itself."""
+    return language.partition("-")[0].lower() in _WORDS
 
 
 def direction(language: str) -> str:

@@ -9,17 +9,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 from app.credentials import wording
 from app.credentials.contexts import CLR, CREDENTIALS, OPEN_BADGES
 from app.credentials.document import (
-    AchievementFacts,
     IssuerProfile,
     RecipientFacts,
-    achievement_object,
     issuer_object,
     subject_object,
 )
@@ -38,14 +35,6 @@ MAX_BYTES: Final = 250_000
 """Of all badges together; some verifiers stop reading at 262,144."""
 
 
-@dataclass(frozen=True, slots=True)
-class StackFacts:
-    """An achievement that is made of others, and the ids of those parts."""
-
-    achievement: AchievementFacts
-    parts: tuple[str, ...]
-
-
 def build(
     *,
     record_id: str,
@@ -55,7 +44,6 @@ def build(
     badges: Sequence[Mapping[str, Any]],
     partial: bool,
     valid_from: datetime,
-    stacks: Sequence[StackFacts] = (),
 ) -> dict[str, Any]:
     """The unsigned record (CLR 2.0, ClrCredential), which ends :data:`LIFE` after ``valid_from``.
 
@@ -63,18 +51,12 @@ def build(
 
     :param badges: signed Open Badges with their proofs; not changed.
     :param partial: whether the campus knows more about the learner than stands here.
-    :param stacks: achievements of which at least one part is among ``badges``.
     :raises Invalid: no badge, too many of them, one that is not signed or stands there twice, or a
         value that verifiers would refuse; ``fields`` names it.
     """
     _check(badges)
     subject = subject_object(recipient, "ClrSubject")
     subject["verifiableCredential"] = list(badges)
-    if stacks:
-        subject["achievement"] = [achievement_object(stack.achievement) for stack in stacks]
-        subject["association"] = [
-            _child(part, stack.achievement.id) for stack in stacks for part in stack.parts
-        ]
     return {
         "@context": [CREDENTIALS, CLR, OPEN_BADGES],
         "id": wording.iri(record_id, "record id"),
@@ -108,12 +90,3 @@ def _check(badges: Sequence[Mapping[str, Any]]) -> None:
         raise Invalid("record-unsigned", "A badge in the record carries no proof of its issuer.")
     if len({badge["id"] for badge in badges}) < len(badges):
         raise Invalid("record-doubled", "A badge stands in the record twice.")
-
-
-def _child(part: str, whole: str) -> dict[str, str]:
-    return {
-        "type": "Association",
-        "associationType": "isChildOf",
-        "sourceId": wording.iri(part, "part of a stack"),
-        "targetId": wording.iri(whole, "stack"),
-    }

@@ -127,6 +127,28 @@ class AchievementVersion(Base):
     published_at: Mapped[datetime | None]
 
 
+class PublicationRequest(Base):
+    """A teacher's wish to publish in the name of an issuer that looks at badges first."""
+
+    __tablename__ = "publication_request"
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True, default=new_id)
+    achievement_id: Mapped[str] = mapped_column(ForeignKey("achievement.id"), index=True)
+    course_id: Mapped[str] = mapped_column(ForeignKey("course.id"))
+    issuer_id: Mapped[str] = mapped_column(ForeignKey("issuer.id"))
+    version: Mapped[int]
+    """Number of the wording, and of the rule, that it is about: both stay as they are meanwhile."""
+    rule_version: Mapped[int]
+    state: Mapped[str] = mapped_column(String(20), default="waiting", index=True)
+    """waiting | approved | declined | taken_back."""
+    asked_by: Mapped[str] = mapped_column(String(100))
+    asked_at: Mapped[datetime]
+    decided_by: Mapped[str | None] = mapped_column(String(100))
+    decided_at: Mapped[datetime | None]
+    word: Mapped[str] = mapped_column(Text, default="")
+    """What the issuer said to the teacher."""
+
+
 class StatusList(Base):
     """A Bitstring status list (W3C, revocation): 131,072 entries, one issuer."""
 

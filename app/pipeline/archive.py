@@ -18,7 +18,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app import audit
-from app.credentials import contexts, did, endorsed, files, issuers, issuing
+from app.credentials import contexts, did, editions, endorsed, files, issuers, issuing
 from app.credentials.keys import KeyKind, base64url
 from app.models import Achievement, AchievementVersion, Issuer, StatusList
 from app.pipeline.campus import Campus
@@ -103,6 +103,12 @@ def _web(campus: Campus, session: Session, issuer: Issuer) -> dict[str, bytes]:
         wording = issuing.achievement_json(version, issuer, campus.settings.public_url, inside)
         found[place] = _json(wording)
         found[f"{place}.png"] = files.image_png(version)
+        for language in editions.of(version):
+            found[editions.address(place, language)] = _json(
+                issuing.achievement_json(
+                    version, issuer, campus.settings.public_url, language=language
+                )
+            )
         found[f"achievements/{version.achievement_id}-{version.number}.json"] = _json(wording)
     return found
 

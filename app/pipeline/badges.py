@@ -6,6 +6,7 @@ freely; what is published is frozen, and the next change begins a new draft besi
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -14,9 +15,10 @@ from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
 from app import audit
-from app.credentials import designs
+from app.credentials import designs, editions
 from app.credentials.details import Details
 from app.credentials.drawing import Drawing
+from app.credentials.editions import LIMITS, Edition
 from app.credentials.files import UPLOAD
 from app.db import new_id
 from app.errors import Conflict, Invalid, NotFound
@@ -31,16 +33,16 @@ from app.models import (
     Decision,
     Endorsement,
     Framework,
+    PublicationRequest,
     Rule,
     RuleVersion,
 )
-from app.pipeline import collect, issuer_keys, outbox
+from app.pipeline import collect, issuer_keys, outbox, publication
 from app.pipeline.campus import Campus
 from app.pipeline.decide import mark_stale
-from app.pipeline.freeze import freeze, suggested_alt
+from app.pipeline.freeze import freeze, says, suggested_alt
 
 REGRADE = ("keep", "review", "revoke")
-LIMITS = {"name": 200, "description": 2000, "criteria": 4000, "image_alt": 300}
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,7 @@ class BadgeEdit:
     terms: Terms = field(default_factory=Terms)
     """How long it is valid and how it is renewed."""
     drawing: Drawing = field(default_factory=Drawing)
+    editions: Mapping[str, Edition] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -146,6 +149,7 @@ def save(
     now = campus.clock()
     with campus.db.transaction() as session:
         present = draft(session, course_id, achievement_id, to_change=True)
+        publication.refuse_while_waiting(session, achievement_id)
         _check(edit, edit.image or present.version.image)
         _check_ids(session, course_id, edit.definition)
         _save_wording(session, present, edit, edit.image, now)
@@ -181,6 +185,7 @@ def _check(edit: BadgeEdit, image: bytes | None) -> None:
         raise Invalid("badge-fields", "Some fields need a look.", fields=fields)
     edit.details.check()
     edit.drawing.check()
+    editions.check(edit.editions, edit.details.language)
 
 
 def _check_ids(session: Session, course_id: str, definition: RuleDefinition) -> None:
@@ -218,6 +223,7 @@ def _save_wording(
         "image": image or present.version.image,
         "image_alt": _alt(present.version, edit),
         "drawing": edit.drawing.to_json(),
+        "editions": editions.to_json(edit.editions),
         "details": replace(edit.details, results=()).to_json(),
         **edit.terms.columns(),
     }
@@ -282,24 +288,45 @@ def _rule_version(
 def publish(campus: Campus, course_id: str, achievement_id: str, actor: str) -> str:
     """Freeze the draft, put the rule in force and ask for a reading. Returns the run's id.
 
-    Raises Invalid with what is missing. Publishing again what is published is harmless.
+    Raises Invalid with what is missing. Raises Conflict where its issuer has to be asked
+    (``approvals``). Publishing again what is published is harmless.
     """
-    now = campus.clock()
     with campus.db.transaction() as session:
         present = draft(session, course_id, achievement_id, to_change=True)
-        present.definition.check()
-        freeze(campus, session, present.achievement, present.version, present.definition, now)
-        present.rule.state = present.achievement.state = "published"
-        present.rule.published_version = present.rule_version.number
-        present.rule_version.published_at = present.rule_version.published_at or now
-        if present.achievement.course_column:
-            outbox.column_again(session, course_id, achievement_id, now)
-        mark_stale(session, course_id)
-        detail = {"rule": present.rule.id, "version": present.rule_version.number}
-        audit.record(
-            session, actor, "badge.published", f"achievement:{achievement_id}", detail, now
-        )
+        if must_ask(session, present):
+            raise Conflict(
+                "badge-needs-approval",
+                "The issuer of this badge looks at it before it is published.",
+                fix="Send it to the issuer for approval.",
+            )
+        put_in_force(campus, session, present, actor, campus.clock())
     return collect.request(campus, course_id, "publish")
+
+
+def must_ask(session: Session, present: BadgeDraft) -> bool:
+    """Whether publishing says something new in the name of an issuer that wants to see it first."""
+    if publication.admits(publication.issuer_of(session, present.achievement)):
+        return False
+    newest = (present.version.number, present.rule_version.number)
+    in_force = (present.achievement.published_version, present.rule.published_version)
+    return newest != in_force or not says(session, present.version, present.definition)
+
+
+def put_in_force(
+    campus: Campus, session: Session, present: BadgeDraft, actor: str, now: datetime
+) -> None:
+    """Freeze a draft and let its rule award; for callers that know that it may be published."""
+    course_id, achievement_id = present.rule.course_id, present.achievement.id
+    present.definition.check()
+    freeze(campus, session, present.achievement, present.version, present.definition, now)
+    present.rule.state = present.achievement.state = "published"
+    present.rule.published_version = present.rule_version.number
+    present.rule_version.published_at = present.rule_version.published_at or now
+    if present.achievement.course_column:
+        outbox.column_again(session, course_id, achievement_id, now)
+    mark_stale(session, course_id)
+    detail = {"rule": present.rule.id, "version": present.rule_version.number}
+    audit.record(session, actor, "badge.published", f"achievement:{achievement_id}", detail, now)
 
 
 def stop(campus: Campus, course_id: str, achievement_id: str, actor: str) -> None:
@@ -355,6 +382,8 @@ def delete_unearned(session: Session, course_id: str, achievement_id: str) -> bo
         .values(continues_id=None)
     )
     session.execute(delete(Endorsement).where(Endorsement.achievement_id == achievement_id))
+    asked = PublicationRequest.achievement_id == achievement_id
+    session.execute(delete(PublicationRequest).where(asked))
     session.execute(delete(Decision).where(Decision.rule_id == rule_id))
     session.execute(delete(RuleVersion).where(RuleVersion.rule_id == rule_id))
     session.execute(delete(Rule).where(Rule.id == rule_id))

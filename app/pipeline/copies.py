@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 
 from app import audit
 from app.db import new_id
-from app.errors import Invalid, NotFound
+from app.errors import Conflict, Invalid, NotFound
 from app.mastery import frameworks
 from app.mastery.rematch import Column, Match, rematch
 from app.mastery.rules import RuleDefinition
@@ -267,7 +267,7 @@ def _published(campus: Campus, course_id: str, made: Mapping[str, bool], actor: 
         if whole:
             try:
                 badges.publish(campus, course_id, key, actor)
-            except Invalid:
+            except (Conflict, Invalid):
                 done = False
         (brought.published if done else brought.drafts).append(key)
     return brought

@@ -14,11 +14,12 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app.credentials import described, issuing
+from app.credentials import described, editions, issuing
 from app.credentials.details import AskedResult, Details
 from app.credentials.drawing import Drawing
 from app.credentials.drift import lint
-from app.credentials.phrases import phrase
+from app.credentials.editions import Edition
+from app.credentials.phrases import LANGUAGES, phrase, speaks
 from app.credentials.proofs import data_integrity
 from app.errors import Invalid
 from app.mastery.renewal import TERMS, Terms
@@ -65,11 +66,12 @@ def freeze(
     Raises Invalid for a wording that some verifiers would refuse, and for one that has run out.
     """
     Terms.of(version).check(now.astimezone(campus.settings.zone).date())
-    if version.published_at is not None and not _fits(session, version, definition):
+    if version.published_at is not None and not says(session, version, definition):
         version = _successor(session, version, now)
     if version.published_at is None:
         complete(session, version, definition)
-        _must_have_alt(version)
+        must_have_alt(version)
+        must_be_whole(version)
         session.flush()
         sample = compose_sample(campus, session, achievement, version)
         check(sample)
@@ -87,10 +89,25 @@ def complete(
     if version.criteria_made or not version.criteria:
         version.criteria = _criteria(session, definition, details.language)
         version.criteria_made = True
+    version.editions = editions.to_json(_editions(session, version, definition))
     marks = _marks(session, definition) if details.marks else ()
     version.details = replace(details, results=marks).to_json()
     version.image_alt = version.image_alt or suggested_alt(version)
     return version
+
+
+def _editions(
+    session: Session, version: AchievementVersion, definition: RuleDefinition
+) -> dict[str, Edition]:
+    """The editions with the criteria that are made from the rule, in languages that we speak."""
+    found = editions.of(version)
+    for language, edition in found.items():
+        if edition.criteria and not edition.criteria_made:
+            continue
+        makes = version.criteria_made and speaks(language)
+        made = _criteria(session, definition, language) if makes else ""
+        found[language] = replace(edition, criteria=made, criteria_made=makes)
+    return found
 
 
 def suggested_alt(version: AchievementVersion) -> str:
@@ -99,10 +116,19 @@ def suggested_alt(version: AchievementVersion) -> str:
     return described.suggestion(version.design, Drawing.from_json(version.drawing), language)
 
 
-def _must_have_alt(version: AchievementVersion) -> None:
+def must_have_alt(version: AchievementVersion) -> None:
+    """Raises Invalid for a picture that nobody put into words."""
     if not version.image_alt:
         said = "Say in words what the picture shows, for people who do not see it."
         raise Invalid("badge-alt", said, fields={"image_alt": said})
+
+
+def must_be_whole(version: AchievementVersion) -> None:
+    """Raises Invalid for an edition that says less than the signed words."""
+    language = editions.lacking(version)
+    if language is not None:
+        said = f"The edition in {LANGUAGES[language]} does not say yet what the badge stands for or how it is earned."
+        raise Invalid("badge-edition", said, fields={"editions": said})
 
 
 def check(sample: dict[str, Any]) -> None:
@@ -117,12 +143,14 @@ def check(sample: dict[str, Any]) -> None:
         )
 
 
-def _fits(session: Session, version: AchievementVersion, definition: RuleDefinition) -> bool:
+def says(session: Session, version: AchievementVersion, definition: RuleDefinition) -> bool:
+    """Whether the wording says what the rule says today."""
     details = Details.from_json(version.details)
     marks = _marks(session, definition) if details.marks else ()
     return (
         version.alignments == _alignments(session, definition)
         and details.results == marks
+        and editions.of(version) == _editions(session, version, definition)
         and (
             not version.criteria_made
             or version.criteria == _criteria(session, definition, details.language)
@@ -198,25 +226,35 @@ def _marks(session: Session, definition: RuleDefinition) -> tuple[AskedResult, .
 
 
 def compose_sample(
-    campus: Campus, session: Session, achievement: Achievement, version: AchievementVersion
+    campus: Campus,
+    session: Session,
+    achievement: Achievement,
+    version: AchievementVersion,
+    *,
+    list_number: int = 1,
 ) -> dict[str, Any]:
     """A credential of this wording for nobody, to be held against the verifiers' rules."""
-    now = campus.clock().replace(microsecond=0)
-    ends = Terms.of(version).validity.ends(now, campus.settings.zone)
     award = Award(
         subject_id="urn:uuid:00000000-0000-4000-8000-000000000000",
         salt="0" * 32,
         status_index=0,
-        awarded_at=now,
-        expires_at=ends if ends is None or ends > now else None,
+        awarded_at=campus.clock().replace(microsecond=0),
+        expires_at=sample_end(campus, version),
     )
     return issuing.compose(
         credential_id="00000000-0000-4000-8000-000000000000",
         award=award,
         version=version,
         issuer=session.get_one(Issuer, achievement.issuer_id),
-        list_number=1,
+        list_number=list_number,
         email="nobody@example.edu",
         public_url=campus.settings.public_url,
         shown=shown.sample(version, campus.settings.public_url, campus.clock()),
     )
+
+
+def sample_end(campus: Campus, version: AchievementVersion) -> datetime | None:
+    """When a badge of this wording ends that is awarded now; None also when the day has passed."""
+    now = campus.clock().replace(microsecond=0)
+    ends = Terms.of(version).validity.ends(now, campus.settings.zone)
+    return ends if ends is None or ends > now else None

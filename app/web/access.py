@@ -34,7 +34,7 @@ PUBLIC_NAME = "an address that programs read itself"
 PROBE = "read by machines; /metrics asks for loopback or metrics:read by itself"
 WAY_IN = "none: a way in or out for people; programs use tokens"
 SECRETS = "none: sets up who is trusted, so a person does it"
-JUDGEMENT = "none: it takes something away, so a person does it"
+JUDGEMENT = "none: it judges or takes something away, so a person does it"
 API = "is the API"
 TEACHING = "none: a teacher decides it, with the preview before the eyes"
 GRADES = "none: grades leave a course for its own staff only"
@@ -60,6 +60,11 @@ TABLE: dict[str, Access] = {
     "instructor.look": Access("staff", TEACHING),
     "instructor.try_look": Access("staff", TEACHING),
     "instructor.save_look": Access("teacher", TEACHING),
+    "instructor.editions": Access("staff", TEACHING),
+    "instructor.save_edition": Access("teacher", TEACHING),
+    "instructor.example": Access("staff", TEACHING),
+    "instructor.example_picture": Access("staff", TEACHING),
+    "instructor.example_file": Access("staff", TEACHING),
     "instructor.validity": Access("staff", TEACHING),
     "instructor.try_validity": Access("staff", TEACHING),
     "instructor.save_validity": Access("teacher", TEACHING),
@@ -68,6 +73,8 @@ TABLE: dict[str, Access] = {
     "instructor.endorsement_step": Access("teacher", JUDGEMENT),
     "instructor.confirm": Access("teacher", TEACHING),
     "instructor.publish": Access("teacher", TEACHING),
+    "instructor.choose_issuer": Access("teacher", TEACHING),
+    "instructor.take_back": Access("teacher", TEACHING),
     "instructor.stop": Access("teacher", TEACHING),
     "instructor.resume": Access("teacher", TEACHING),
     "instructor.confirm_removal": Access("teacher", TEACHING),
@@ -180,8 +187,8 @@ TABLE: dict[str, Access] = {
         commits_on_get="the OAuth answer comes as GET; its state is used up and the area is opened",
     ),
     "operator.left": Access("public", WAY_IN),
-    "operator.leave": Access("deliveries", WAY_IN),
-    "operator.home": Access("deliveries", PUBLIC_PAGE),
+    "operator.leave": Access("area", WAY_IN),
+    "operator.home": Access("area", PUBLIC_PAGE),
     "operator.deliveries": Access("deliveries", "api.deliveries"),
     "operator.deliveries_csv": Access("deliveries", "api.deliveries"),
     "operator.delivery": Access("deliveries", "api.delivery"),
@@ -213,8 +220,13 @@ TABLE: dict[str, Access] = {
     "operator.bulk_begin": Access("operator", JUDGEMENT),
     "operator.bulk_run": Access("operator", JUDGEMENT),
     "operator.bulk_undo": Access("operator", JUDGEMENT),
+    "operator.approvals": Access("approvals", JUDGEMENT),
+    "operator.approval": Access("approvals", JUDGEMENT),
+    "operator.approval_picture": Access("approvals", PUBLIC_PAGE),
+    "operator.approval_answer": Access("approvals", JUDGEMENT),
     "operator.issuers": Access("operator", SECRETS),
     "operator.issuer_make": Access("operator", SECRETS),
+    "operator.issuer_found": Access("operator", SECRETS),
     "operator.issuer": Access("operator", SECRETS),
     "operator.issuer_save": Access("operator", SECRETS),
     "operator.issuer_rotate": Access("operator", SECRETS),
@@ -304,6 +316,7 @@ TABLE: dict[str, Access] = {
     "public.verify_shown": Access("public", "api.verify"),
     "public.achievement": Access("public", PUBLIC_NAME),
     "public.endorsement": Access("public", PUBLIC_NAME),
+    "public.edition": Access("public", PUBLIC_NAME),
     "public.achievement_png": Access("public", PUBLIC_NAME),
     "public.achievement_svg": Access("public", PUBLIC_NAME),
     "public.healthz": Access("public", PROBE),

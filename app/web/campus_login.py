@@ -121,6 +121,8 @@ def role_of(settings: Settings, claims: Mapping[str, Any]) -> str | None:
     held = _identities(claims)
     if held & set(settings.oidc_operators):
         return "operator"
+    if held & set(settings.oidc_approvers):
+        return "approver"
     if held & set(settings.oidc_sis_administrators):
         return "sis_administrator"
     return None

@@ -38,14 +38,6 @@ MAIL = "mail"
 ENDS = ("never", "30", "90", "365")
 """How long a link may stay open: for ever, or so many days."""
 KEEP = "keep"
-FORMATS = {
-    "json": ("application/vc+ld+json", "json"),
-    "jwt": ("application/vc+jwt", "jwt"),
-    "png": ("image/png", "png"),
-    "svg": ("image/svg+xml", "svg"),
-    "pdf": ("application/pdf", "pdf"),
-}
-"""Key of a download to its media type (VC data model 2.0, PNG) and file name ending."""
 
 
 @bp.get("")
@@ -207,7 +199,7 @@ def unshare(course_id: str, award_id: str) -> Response:
 @bp.post("/badges/<award_id>/files/<kind>")
 def download(course_id: str, award_id: str, kind: str) -> Response:
     """Hand out the signed file and note it among the disclosures."""
-    if kind not in FORMATS:
+    if kind not in files.FORMATS:
         raise NotFound("format-unknown", "There is no such file.")
     with campus().db.transaction() as session:
         me = learner_data.me(session, frame(session, course_id))
@@ -225,7 +217,7 @@ def download(course_id: str, award_id: str, kind: str) -> Response:
             award_id=award_id, kind="download", target=kind.upper(), at=campus().clock()
         )
         session.add(note)
-    media_type, ending = FORMATS[kind]
+    media_type, ending = files.FORMATS[kind]
     answer = make_response(body)
     answer.headers["Content-Type"] = media_type
     answer.headers["Content-Disposition"] = f'attachment; filename="badge-{award_id[:8]}.{ending}"'

@@ -22,9 +22,13 @@ def choose_locale() -> str:
         short = (visitor.locale or "").replace("_", "-").split("-")[0].lower()
         if short in LANGUAGES:
             return str(short)
+    asked = request.args.get("lang", "")
+    if request.blueprint == "public" and asked in LANGUAGES:
+        return asked
     campus_default = session.campus().settings.locale
     default = campus_default if campus_default in LANGUAGES else LANGUAGES[0]
-    return request.accept_languages.best_match(LANGUAGES, default) or default
+    wanted = (tag.partition("-")[0].lower() for tag in request.accept_languages.values())
+    return next((short for short in wanted if short in LANGUAGES), default)
 
 
 def spoken(text: str) -> str:

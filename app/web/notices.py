@@ -32,6 +32,13 @@ NOTICES: Final[Mapping[str, tuple[LazyString, str]]] = {
         _("Published. Tassel reads the grades again and awards the badge to all who reach it."),
         "good",
     ),
+    "asked": (
+        _("Sent to the issuer for approval. The badge stays as it is until there is an answer."),
+        "good",
+    ),
+    "taken-back": (_("Taken back. You can change the badge again."), "good"),
+    "edition-removed": (_("The badge does not speak that language any more."), "good"),
+    "issuer-chosen": (_("Saved. This issuer stands behind the badge from now on."), "good"),
     "stopped": (
         _("Stopped. Nobody earns this badge from now on; those who have it keep it."),
         "good",

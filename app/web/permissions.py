@@ -59,6 +59,16 @@ PERMISSIONS: Final[Mapping[str, Permission]] = {
         frozenset({"endorser"}),
         "read the one badge that a link was made for, endorse it once, and take that back",
     ),
+    "area": Permission(
+        OPERATOR,
+        frozenset({"operator", "sis_administrator", "approver"}),
+        "come into the operator's area and leave it",
+    ),
+    "approvals": Permission(
+        OPERATOR,
+        frozenset({"operator", "approver"}),
+        "approve or decline badges that teachers send to an issuer",
+    ),
     "deliveries": Permission(
         OPERATOR,
         frozenset({"operator", "sis_administrator"}),
@@ -72,7 +82,7 @@ PERMISSIONS: Final[Mapping[str, Permission]] = {
 }
 """Name of the permission (as ``Access.who`` says it) to its line."""
 
-OPERATOR_ROLES: Final = PERMISSIONS["deliveries"].roles
+OPERATOR_ROLES: Final = PERMISSIONS["area"].roles
 """Roles that ``tassel admin link`` can give."""
 
 

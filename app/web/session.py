@@ -116,6 +116,22 @@ def _living(which: ColumnElement[bool]) -> list[Visitor]:
         ]
 
 
+def people_here() -> set[str]:
+    """Ids of the people who came into a course in this browser and have not left."""
+    token, now = presented_token(), campus().clock()
+    query = (
+        select(Grant.person_id)
+        .join(BrowserSession, BrowserSession.id == Grant.session_id)
+        .where(
+            BrowserSession.token_hash == token_hash(token or ""),
+            Grant.person_id.is_not(None),
+            Grant.expires_at > now,
+        )
+    )
+    with campus().db.reading() as session:
+        return {person for person in session.scalars(query) if person}
+
+
 def not_signed_in(scope: str = "") -> Unauthenticated:
     """What somebody reads whose session or grant is over, with the way back."""
     return Unauthenticated(

@@ -177,8 +177,13 @@ def step(state: str) -> Words:
 # States
 
 
-def badge_state(achievement: str, rule_state: str, has_changes: bool) -> Words:
-    """A badge in its course; ``has_changes``: a later draft waits beside what is published."""
+def badge_state(achievement: str, rule_state: str, has_changes: bool, asked: bool = False) -> Words:
+    """A badge in its course.
+
+    ``has_changes``: a later draft waits beside what is published; ``asked``: it lies with the issuer.
+    """
+    if asked:
+        return Words(_("waits for approval"), "wait")
     if rule_state == "stopped" or achievement == "withdrawn":
         return Words(_("stopped"), "wait")
     if achievement != "published":

@@ -8,10 +8,11 @@ from playwright.sync_api import Browser, Page
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app.models import Award, Installation, Issuer, Platform
+from app.models import Award, Installation, Issuer, Platform, PublicationRequest
+from app.pipeline import approvals, issuer_keys
 from app.pipeline.campus import Campus
 from app.web.operator import make_admin_link
-from tests import operator_seed
+from tests import course_seed, operator_seed
 from tests.e2e.test_pages_axe import check, size
 from tests.operator_seed import Lived
 
@@ -20,13 +21,20 @@ pytestmark = pytest.mark.browser
 
 @pytest.fixture
 def lived(campus: Campus) -> Lived:
-    return operator_seed.seed(campus, learners=24)
+    lived = operator_seed.seed(campus, learners=24)
+    made = lived.course
+    badge = course_seed.make_badge(made, "Data literacy, level 2", publish=False)
+    registry = issuer_keys.found_department(campus, "registry", "Registry", "operator:test")
+    approvals.choose_issuer(campus, made.course_id, badge, registry, f"person:{made.teacher}")
+    approvals.ask(campus, made.course_id, badge, f"person:{made.teacher}")
+    return lived
 
 
 def operator_pages(lived: Lived) -> dict[str, str]:
     """Endpoint to path under /operator."""
     with lived.campus.db.transaction() as session:
-        issuer = session.scalars(select(Issuer.id)).one()
+        issuer = session.scalars(select(Issuer.id).order_by(Issuer.created_at)).first()
+        request = session.scalars(select(PublicationRequest.id)).one()
         row = session.scalars(select(Platform)).all()[0]
         # One that has a grade source which a token opens.
         row.installation.lms, platform = "moodle", row.id
@@ -60,6 +68,8 @@ def operator_pages(lived: Lived) -> dict[str, str]:
         "tool_keys_replace": "/platforms/keys/replace",
         "platform_register": "/platforms/register",
         "platform_register_lms": "/platforms/register/moodle?origin=https://lms.example.edu",
+        "approvals": "/approvals",
+        "approval": f"/approvals/{request}",
         "issuers": "/issuers",
         "issuer": f"/issuers/{issuer}",
         "issuer_rotate": f"/issuers/{issuer}/rotate/ed25519",
@@ -144,7 +154,8 @@ def test_every_operator_page_is_among_those_checked(app: Flask, lived: Lived) ->
         for rule in app.url_map.iter_rules()
         if rule.endpoint.startswith("operator.") and "GET" in (rule.methods or ())
     }
-    assert getters - {"enter", "deliveries_csv", "sign_in_callback"} == set(operator_pages(lived))
+    parts = {"enter", "deliveries_csv", "sign_in_callback", "approval_picture"}
+    assert getters - parts == set(operator_pages(lived))
 
 
 def test_repairing_a_delivery_without_a_script(browser: Browser, lived: Lived, server: str) -> None:

@@ -111,6 +111,8 @@ def staff_pages(made: Seeded) -> dict[str, str]:
         "new": "/badges/new",
         "badge": badge,
         "look": f"{badge}/look",
+        "editions": f"{badge}/editions?edition=ar",
+        "example": f"{badge}/example",
         "validity": f"{badge}/validity",
         "endorsements": f"{badge}/endorsements",
         "confirm": f"{badge}/publish",
@@ -309,6 +311,7 @@ WALLETS = [
 def test_every_page_of_the_course_is_among_those_checked(app: Flask, made: Seeded) -> None:
     """A new page has to be added above."""
     parts = {"drawn", "uploaded", "run", "signing", "upload_report"}
+    parts |= {"example_picture", "example_file"}
     getters = {
         rule.endpoint.removeprefix("instructor.")
         for rule in app.url_map.iter_rules()

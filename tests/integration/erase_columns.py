@@ -79,6 +79,10 @@ APART: dict[str, str] = {
         "jwks_expires_at launched_at launch_skew scopes_given findings checked_at "
         "created_at"
     ),
+    "publication_request": (
+        "id achievement_id course_id issuer_id version rule_version state asked_by asked_at "
+        "decided_by decided_at word"
+    ),
     "rule": "id course_id achievement_id state published_version",
     "rule_version": "id rule_id number definition created_at published_at",
     "section": "id course_id sis_class_id",

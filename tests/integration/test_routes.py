@@ -35,6 +35,7 @@ from app.models import (
     Issuer,
     Person,
     Platform,
+    PublicationRequest,
 )
 from app.models import Rule as Given
 from app.pipeline import endorse, uploads
@@ -113,8 +114,20 @@ def world(campus: Campus) -> dict[str, str]:
         )
         session.add(bulk)
         session.flush()
+        asked = PublicationRequest(
+            achievement_id=achievement,
+            course_id=trip.course_id,
+            issuer_id=session.scalars(select(Issuer.id)).one(),
+            version=1,
+            rule_version=1,
+            asked_by=f"person:{teacher}",
+            asked_at=now,
+        )
+        session.add(asked)
+        session.flush()
         ids = {
             "bulk_id": bulk.id,
+            "request_id": asked.id,
             "course_id": trip.course_id,
             "origin_id": origin.id,
             "selection_id": selection.id,
@@ -206,6 +219,7 @@ FILLED = {
     "version": "1",
     "name": "campus",
     "size": "96",
+    "language": "en",
     "key": "canvas",
     "step": "close",
     "place": "issuers/campus",

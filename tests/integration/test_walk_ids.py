@@ -189,20 +189,28 @@ FOR_SIS = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("who", ["sis_administrator", "Nearby-instructor", "Nearby-administrator"])
+HELPERS = {
+    "sis_administrator": ({"area", "deliveries"}, FOR_SIS),
+    "approver": ({"area", "approvals"}, {"operator.leave", "operator.approval_answer"}),
+}
+"""Role of the operator's area to its permissions and the forms that these open."""
+
+
+@pytest.mark.parametrize("who", [*HELPERS, "Nearby-instructor", "Nearby-administrator"])
 def test_the_operators_area_is_closed(
     app: Flask, client: FlaskClient, walk: Walk, who: str
 ) -> None:
     before, opened = dump(walk.campus), set()
+    may, forms = HELPERS.get(who, (set(), set()))
     for route, method in doors(app):
         if not route.endpoint.startswith("operator.") or TABLE[route.endpoint].who == "public":
             continue
-        if who == "sis_administrator" and TABLE[route.endpoint].who == "deliveries":
+        if TABLE[route.endpoint].who in may:
             opened |= {route.endpoint} if method != "GET" else set()
             continue
         answer = ask(client, who, address(route, walk.values(walk.mine)), method)
         assert answer.status_code in (401, 403), (method, route.rule)
-    assert opened == (FOR_SIS if who == "sis_administrator" else set())
+    assert opened == forms
     assert changed(before, dump(walk.campus)) == {}
 
 

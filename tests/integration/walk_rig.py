@@ -27,6 +27,7 @@ from app.credentials.verify import verify
 from app.db import Base
 from app.main import create_app, create_campus
 from app.models import (
+    Achievement,
     AdminLink,
     ApiToken,
     AppClient,
@@ -46,6 +47,7 @@ from app.models import (
     Issuer,
     Person,
     Platform,
+    PublicationRequest,
     Rule,
 )
 from app.pipeline import badges, bulk_revoke, endorse, hand_over, uploads
@@ -61,7 +63,7 @@ from tests.integration.trip import Trip
 ROLES = ("instructor", "assistant", "administrator", "learner", "observer")
 FILE = "ID number,{title} (%)\nS-{word},50\n"
 NEUTRAL: dict[str, Any] = {
-    "kind": "oneroster_rest", "form": "json", "filename": "tassel.css", "size": 96, "number": 1,
+    "kind": "oneroster_rest", "form": "json", "filename": "tassel.css", "size": 96, "number": 1, "language": "en",
     "palette": next(iter(designs.PALETTES)), "design": next(iter(designs.DESIGNS)),
     "step": "accept", "key": "canvas", "place": "issuers/campus", "reference": "nowhere",
 }  # fmt: skip
@@ -69,6 +71,7 @@ NEUTRAL: dict[str, Any] = {
 
 KINDS = {
     "learner.download": "json",
+    "instructor.example_file": "json",
     "operator.issuer_rotate": "ed25519",
     "operator.issuer_rotate_confirm": "ed25519",
 }
@@ -151,6 +154,7 @@ def furnish(trip: Trip, word: str, say: Wording = str) -> Furnished:
     trip.collect()
     trip.sign()
     draft = badges.create(campus, trip.course_id, say(f"{word} draft"), "test")
+    asked = _asked(trip, draft)
     upload = uploads.receive(
         campus,
         trip.course_id,
@@ -182,6 +186,7 @@ def furnish(trip: Trip, word: str, say: Wording = str) -> Furnished:
             "subject_id": made.people["learner"],
             "award_id": awards[made.people["learner"]],
             "upload_id": upload,
+            "request_id": asked,
             "selection_id": _selection(session, made, say),
             "origin_id": _origin(session, made, published, say),
             "token": shares.share(session, awards[made.people["learner"]], True, campus.clock()),
@@ -199,6 +204,25 @@ def furnish(trip: Trip, word: str, say: Wording = str) -> Furnished:
             ).one(),
         }
     return made
+
+
+def _asked(trip: Trip, badge: str) -> str:
+    """A request to publish the badge that was taken back, so that the draft can be changed."""
+    with trip.db.transaction() as session:
+        row = PublicationRequest(
+            achievement_id=badge,
+            course_id=trip.course_id,
+            issuer_id=session.get_one(Achievement, badge).issuer_id,
+            version=1,
+            rule_version=1,
+            state="taken_back",
+            asked_by="person:test",
+            asked_at=trip.clock(),
+            decided_at=trip.clock(),
+        )
+        session.add(row)
+        session.flush()
+        return row.id
 
 
 def _selection(session: Session, made: Furnished, say: Wording) -> str:
@@ -318,7 +342,7 @@ def prepare(campus: Campus, say: Wording = str) -> Walk:
         }
         for course in (mine, other):
             _sessions(session, course, now)
-        for role in ("operator", "sis_administrator"):
+        for role in ("operator", "sis_administrator", "approver"):
             _enter(session, f"-{role}", now, scope="operator", role=role, operator=role)
     return Walk(trip.campus, mine, other, common)
 

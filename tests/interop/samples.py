@@ -22,6 +22,7 @@ from app.credentials.document import (
     ImageFacts,
     IssuerProfile,
     RecipientFacts,
+    RelatedFacts,
     StatusRef,
 )
 from app.credentials.proofs import FORMATS
@@ -50,6 +51,7 @@ ACHIEVEMENT = AchievementFacts(
     ),
     tags=("data", "statistics"),
     version="1",
+    related=(RelatedFacts(f"{ORIGIN}/achievements/0b7c/1.de", "1"),),
     credits_available=Decimal("2.5"),
 )
 

@@ -5,7 +5,15 @@ from __future__ import annotations
 import pytest
 
 from app.lti.roles import STAFF
-from app.web.permissions import COURSE, OPERATOR, OPERATOR_ROLES, PERMISSIONS, PRIVACY, allows
+from app.web.permissions import (
+    COURSE,
+    ENDORSER,
+    OPERATOR,
+    OPERATOR_ROLES,
+    PERMISSIONS,
+    PRIVACY,
+    allows,
+)
 
 
 def test_launches_and_the_table_mean_the_same_roles():
@@ -23,11 +31,14 @@ def test_roles_of_one_area_open_nothing_in_the_other():
     privacy = {role for line in PERMISSIONS.values() if line.area == PRIVACY for role in line.roles}
     assert not course & OPERATOR_ROLES
     assert not privacy & (course | OPERATOR_ROLES)
-    assert {line.area for line in PERMISSIONS.values()} == {COURSE, OPERATOR, PRIVACY}
+    assert {line.area for line in PERMISSIONS.values()} == {COURSE, ENDORSER, OPERATOR, PRIVACY}
 
 
-def test_sis_administrator_has_exactly_deliveries():
-    assert {name for name in PERMISSIONS if allows(name, "sis_administrator")} == {"deliveries"}
+@pytest.mark.parametrize(
+    ("role", "held"), [("sis_administrator", "deliveries"), ("approver", "approvals")]
+)
+def test_helpers_of_the_operator_come_in_for_one_thing(role: str, held: str):
+    assert {name for name in PERMISSIONS if allows(name, role)} == {"area", held}
 
 
 def test_unknown_permission_is_an_error():

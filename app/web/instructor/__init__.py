@@ -7,12 +7,15 @@ One module per section, all on one blueprint. ``data`` reads, ``forms`` judges w
 from __future__ import annotations
 
 from app.web.instructor import (
+    approval,
     awards,
     badges,
     competencies,
     content,
     copies,
+    editions,
     endorsements,
+    example,
     grade_token,
     home,
     look,
@@ -28,13 +31,16 @@ from app.web.instructor import (
 from app.web.instructor.blueprint import bp
 
 __all__ = [
+    "approval",
     "awards",
     "badges",
     "bp",
     "competencies",
     "content",
     "copies",
+    "editions",
     "endorsements",
+    "example",
     "grade_token",
     "home",
     "look",

@@ -9,7 +9,7 @@ from typing import Any
 from flask import Response, make_response, render_template, request
 from sqlalchemy.orm import Session
 
-from app.credentials import endorsed
+from app.credentials import editions, endorsed
 from app.credentials.details import Details
 from app.credentials.drawing import Drawing
 from app.errors import Invalid
@@ -20,7 +20,7 @@ from app.pipeline import badges
 from app.pipeline.badges import BadgeDraft, BadgeEdit
 from app.web import wording
 from app.web.course_page import Frame, frame, picture, show, then
-from app.web.instructor import data
+from app.web.instructor import approval, data
 from app.web.instructor.blueprint import bp
 from app.web.instructor.forms import (
     Errors,
@@ -120,9 +120,15 @@ def _values(session: Session, around: Frame, table: Table, form: MappingForm) ->
     """What the mapping page and its live part show."""
     found = table.found
     shown = request.values.get("show", "")
+    about = approval.standing(session, found.achievement)
+    asked = about["asked"] is not None and about["asked"].state == "waiting"
     return {
+        **about,
         "found": found,
-        "state": wording.badge_state(found.achievement.state, found.rule.state, has_changes(found)),
+        "locked": asked or not around.may_change,
+        "state": wording.badge_state(
+            found.achievement.state, found.rule.state, has_changes(found), asked
+        ),
         "form": form,
         "assessments": table.assessments,
         "competencies": table.competencies,
@@ -213,6 +219,7 @@ def edit_of(found: BadgeDraft, **changes: Any) -> BadgeEdit:
         "details": Details.from_json(version.details),
         "terms": Terms.of(version),
         "drawing": Drawing.from_json(version.drawing),
+        "editions": editions.of(version),
     }
     return BadgeEdit(**(parts | changes))
 

@@ -129,7 +129,7 @@ def parse_look(
 
     ``Look.image`` is a new picture only.
     """
-    errors = _text_errors(form)
+    errors = text_errors(form)
     square = bool(form.get("square"))
     design, image, problem = _picture(form.get("design", ""), upload, present, square)
     if problem:
@@ -159,7 +159,8 @@ def name_error(name: str) -> str:
     return "" if fine else _("Give the badge a name of 3 to 200 characters.")
 
 
-def _text_errors(form: Mapping[str, str]) -> Errors:
+def text_errors(form: Mapping[str, str]) -> Errors:
+    """What is wrong with the texts of a badge, in whatever language."""
     long = {
         "description": (2000, _("The description is longer than 2,000 characters.")),
         "criteria": (4000, _("The criteria are longer than 4,000 characters.")),

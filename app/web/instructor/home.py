@@ -7,7 +7,7 @@ from flask_babel import gettext as _
 
 from app.credentials import endorsed
 from app.gradebook import csv_upload
-from app.pipeline import collect, token_sources
+from app.pipeline import collect, publication, token_sources
 from app.web import wording
 from app.web.course_page import frame, picture, show, then
 from app.web.instructor import data, signing
@@ -30,6 +30,7 @@ def home(course_id: str) -> Response:
         offered = offers(session, around, len(lines))
         waiting = signing.of_course(session, course_id)
         endorsing = endorsed.waiting(session, course_id)
+        asked = publication.asked_in(session, course_id)
     return show(
         around,
         "instructor/home.html",
@@ -38,6 +39,7 @@ def home(course_id: str) -> Response:
         offers=offered,
         signing=waiting,
         badges=lines,
+        asked=asked,
         seen=seen,
         run=seen.run,
         native=any(one.source not in ("ags", csv_upload.KEY) for one in seen.assessments),

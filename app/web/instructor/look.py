@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from flask import Response, make_response, render_template, request
+from flask_babel import gettext as _
 from markupsafe import Markup
 
 from app.credentials import described, designs
@@ -82,6 +83,9 @@ def _typed(found: BadgeDraft, upload: bytes) -> Sheet:
         request.form, Drawing.from_json(version.drawing), request.form.get("palette", "")
     )
     look, errors = parse_look(request.form, upload, version.image, told, drawing.drawing)
+    if told.language in version.editions:
+        said = _("There is an edition in this language. Remove it first, or choose another.")
+        wrong = {**wrong, "language": said}
     return Sheet(look, drawing, more, {**errors, **drawing.errors, **wrong})
 
 

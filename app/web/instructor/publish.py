@@ -10,11 +10,12 @@ from flask_babel import gettext as _
 
 from app.errors import Invalid
 from app.lti.platforms import lms_for
-from app.pipeline import badges
+from app.models import Issuer
+from app.pipeline import approvals, badges, publication
 from app.pipeline.preview import preview
 from app.web import wording
 from app.web.course_page import frame, picture, show, then
-from app.web.instructor import data
+from app.web.instructor import approval, data
 from app.web.instructor.badges import edit_of, has_changes, store
 from app.web.instructor.blueprint import bp
 from app.web.instructor.forms import POLICIES
@@ -28,6 +29,7 @@ LOOK_FIELDS: Final[Mapping[str, str]] = {
     "achievement image caption": "image_alt",
     "image_alt": "image_alt",
     "tag": "tags",
+    "editions": "editions",
 }
 """What a refused document calls a value -> the field of the look page that holds it."""
 
@@ -52,11 +54,17 @@ def _confirm(
         gone = data.column_gone(session, course_id, achievement_id)
         lms = lms_for(around.course.deployment.platform.installation.lms)
         holders = data.earned(session, course_id).get(achievement_id, 0)
+        about = approval.standing(session, found.achievement)
+        asks = badges.must_ask(session, found)
+        issuers = [(one.id, _issuer(one)) for one in publication.all_issuers(session)]
     return show(
         around,
         "instructor/publish.html",
         "badges",
         status,
+        **about,
+        asks=asks,
+        issuers=issuers,
         found=found,
         changes=has_changes(found),
         expected=expected,
@@ -72,7 +80,7 @@ def _confirm(
 
 @bp.post("/badges/<achievement_id>/publish")
 def publish(course_id: str, achievement_id: str) -> Response:
-    """Freeze the draft, put it in force and read the grades."""
+    """Freeze the draft, put it in force and read the grades; or send it to the issuer for approval."""
     with campus().db.reading() as session:
         found = badges.draft(session, course_id, achievement_id)
     policy = request.form.get("regrade", "")
@@ -83,13 +91,21 @@ def publish(course_id: str, achievement_id: str) -> Response:
     )
     try:
         store(course_id, achievement_id, edit)
-        badges.publish(campus(), course_id, achievement_id, visitor(f"course:{course_id}").actor)
+        actor = visitor(f"course:{course_id}").actor
+        published = approvals.publish_or_ask(campus(), course_id, achievement_id, actor)
     except Invalid as error:
-        return _confirm(course_id, achievement_id, _refused(error), 422)
-    return then("instructor.home", course_id, "published")
+        return _confirm(course_id, achievement_id, refused_for(error), 422)
+    return then("instructor.home", course_id, "published" if published else "asked")
 
 
-def _refused(error: Invalid) -> tuple[str, str]:
+def _issuer(issuer: Issuer) -> str:
+    """An issuer in the list of those who can stand behind a badge."""
+    if publication.admits(issuer):
+        return issuer.name
+    return _("%(issuer)s (looks at it first)", issuer=issuer.name)
+
+
+def refused_for(error: Invalid) -> tuple[str, str]:
     """What is wrong, and the field of the look page where it is mended ("" when none is)."""
     field = next((LOOK_FIELDS[name] for name in error.fields if name in LOOK_FIELDS), "")
     return f"{error.message} {error.fix}".strip(), field

@@ -8,6 +8,7 @@ link of ``tassel admin link`` (:func:`make_admin_link`); what each role may open
 from __future__ import annotations
 
 from app.web.operator import (
+    approvals,
     audit_log,
     awards,
     bulk,
@@ -32,6 +33,7 @@ from app.web.operator.blueprint import bp
 from app.web.operator.enter import make_admin_link
 
 __all__ = [
+    "approvals",
     "audit_log",
     "awards",
     "bp",

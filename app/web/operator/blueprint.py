@@ -24,6 +24,7 @@ def sections() -> list[tuple[str, str, str]]:
         ("connections", "deliveries", gettext("Connections"), "operator.connections"),
         ("awards", "operator", gettext("Awards"), "operator.awards"),
         ("learners", "operator", gettext("Learners"), "operator.learners"),
+        ("approvals", "approvals", gettext("Approvals"), "operator.approvals"),
         ("platforms", "operator", gettext("Platforms"), "operator.platforms"),
         ("issuers", "operator", gettext("Issuers"), "operator.issuers"),
         ("tokens", "operator", gettext("API"), "operator.tokens"),
@@ -66,6 +67,10 @@ _SAID: dict[str, Callable[[], str]] = {
     "key_replaced": lambda: gettext("Every key was replaced. The new one signs now."),
     "deployment_approved": lambda: gettext("The deployment was approved."),
     "registered": lambda: gettext("The platform was registered. Approve it when it is right."),
+    "badge_approved": lambda: gettext("Approved. The badge is published; grades are read now."),
+    "badge_declined": lambda: gettext(
+        "Declined. The teacher reads your words on the badge's page."
+    ),
     "issuer_saved": lambda: gettext("The issuer was saved. Badges signed earlier keep their text."),
     "rotated": lambda: gettext(
         "A new key is listed and signs in an hour. The old one stays listed."

@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 
-from flask import render_template, url_for
+from flask import redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext, ngettext
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from app.models import Award, CollectRun, Connection, Deployment, Issuer, Platform
+from app.pipeline import approvals
 from app.web import ledger, session, vitals
 from app.web.operator.blueprint import bp, may
 
@@ -30,7 +31,9 @@ class Need:
 
 @bp.get("/")
 def home() -> ResponseReturnValue:
-    """What needs you."""
+    """What needs you; for approvers that is the list of requests."""
+    if not may("deliveries"):
+        return redirect(url_for("operator.approvals"), 303)
     campus = session.campus()
     with campus.db.reading() as db:
         needs = _about_deliveries(db) + (_about_campus(db) if may("operator") else [])
@@ -65,7 +68,8 @@ def _about_deliveries(db: Session) -> list[Need]:
 
 
 def _about_campus(db: Session) -> list[Need]:
-    return [need for need in (_worker(db), _platforms(db), _recipients(db), _readings(db)) if need]
+    found = (_worker(db), _platforms(db), _approvals(db), _recipients(db), _readings(db))
+    return [need for need in found if need]
 
 
 def _worker(db: Session) -> Need | None:
@@ -97,6 +101,19 @@ def _platforms(db: Session) -> Need | None:
         gettext("Until you approve it, nobody can open Tassel from there."),
         gettext("Review"),
         url_for("operator.platforms"),
+    )
+
+
+def _approvals(db: Session) -> Need | None:
+    asked = approvals.count(db)
+    if not asked:
+        return None
+    return Need(
+        "wait",
+        ngettext("One badge waits for approval", "%(num)d badges wait for approval", asked),
+        gettext("A teacher wants to publish it for an issuer that looks at badges first."),
+        gettext("Review"),
+        url_for("operator.approvals"),
     )
 
 

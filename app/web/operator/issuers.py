@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -14,10 +15,11 @@ from sqlalchemy.orm import Session
 from werkzeug.datastructures import MultiDict
 
 from app import audit
+from app.credentials.issuers import DEFAULT_SLUG
 from app.credentials.keys import KeyKind
 from app.errors import Invalid, NotFound
 from app.models import Achievement, Award, Issuer, IssuerKey
-from app.pipeline import issuer_keys
+from app.pipeline import issuer_keys, publication
 from app.web import session
 from app.web.operator.blueprint import actor, bp, done
 
@@ -32,6 +34,8 @@ class IssuerForm:
     url: str
     email: str
     description: str
+    admits: bool = False
+    """Whether teachers publish in its name themselves."""
 
 
 def parse(form: MultiDict[str, str]) -> IssuerForm:
@@ -41,6 +45,7 @@ def parse(form: MultiDict[str, str]) -> IssuerForm:
         url=form.get("url", "").strip()[:500],
         email=form.get("email", "").strip()[:320],
         description=form.get("description", "").strip()[:5000],
+        admits="admits" in form,
     )
     fields = {}
     if not found.name:
@@ -55,12 +60,22 @@ def parse(form: MultiDict[str, str]) -> IssuerForm:
 
 
 def _form_of(issuer: Issuer) -> IssuerForm:
-    return IssuerForm(issuer.name, issuer.url, issuer.email or "", issuer.description)
+    return IssuerForm(
+        issuer.name,
+        issuer.url,
+        issuer.email or "",
+        issuer.description,
+        publication.admits(issuer),
+    )
 
 
 @bp.get("/issuers")
 def issuers() -> ResponseReturnValue:
     """Every issuer with its badges, awards and keys."""
+    return _list({}, {})
+
+
+def _list(typed: Mapping[str, str], errors: Mapping[str, str]) -> str:
     with session.campus().db.reading() as db:
         awards = (
             select(Achievement.issuer_id, func.count(Award.id))
@@ -74,6 +89,9 @@ def issuers() -> ResponseReturnValue:
             keys=_keys(db, None),
             now=session.campus().clock(),
             campus_name=session.campus().settings.campus_name,
+            admits=publication.admits,
+            typed=typed,
+            errors=errors,
         )
 
 
@@ -81,6 +99,23 @@ def issuers() -> ResponseReturnValue:
 def issuer_make() -> ResponseReturnValue:
     """The campus's first issuer with its keys; a repeat finds the one that is there."""
     made = issuer_keys.default_issuer(session.campus(), actor())
+    return done("operator.issuer", "issuer_saved", issuer_id=made)
+
+
+@bp.post("/issuers/more")
+def issuer_found() -> ResponseReturnValue:
+    """One more issuer, with keys of its own."""
+    slug, name = (request.form.get(field, "").strip() for field in ("slug", "name"))
+    try:
+        made = issuer_keys.found_department(session.campus(), slug, name, actor())
+    except Invalid as error:
+        said = {
+            "name": gettext("Give a name of 2 to 300 characters."),
+            "slug": gettext(
+                "Small letters, digits and hyphens, at most 60, not used by another issuer."
+            ),
+        }
+        return _list(request.form, {field: said[field] for field in error.fields}), 422
     return done("operator.issuer", "issuer_saved", issuer_id=made)
 
 
@@ -103,6 +138,7 @@ def _page(db: Session, issuer_id: str, form: IssuerForm | None, errors: dict[str
     return render_template(
         "operator/issuer.html",
         issuer=row,
+        first=row.slug == DEFAULT_SLUG,
         form=form or _form_of(row),
         errors=errors,
         keys=_keys(db, issuer_id),
@@ -132,13 +168,17 @@ def issuer_save(issuer_id: str) -> ResponseReturnValue:
         row = _issuer(db, issuer_id)
         row.name, row.url, row.description = form.name, form.url, form.description
         row.email = form.email or None
-        audit.record(db, actor(), "issuer.changed", f"issuer:{row.id}", {}, now)
+        row.admits_instructors = form.admits
+        detail = {"admits": form.admits}
+        audit.record(db, actor(), "issuer.changed", f"issuer:{row.id}", detail, now)
     return done("operator.issuer", "issuer_saved", issuer_id=issuer_id)
 
 
 def _typed(form: MultiDict[str, str]) -> IssuerForm:
-    names = ("name", "url", "email", "description")
-    return IssuerForm(*(form.get(name, "") for name in names))
+    name, url, email, description = (
+        form.get(field, "") for field in ("name", "url", "email", "description")
+    )
+    return IssuerForm(name, url, email, description, "admits" in form)
 
 
 @bp.get("/issuers/<issuer_id>/rotate/<kind>")

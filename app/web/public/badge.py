@@ -206,7 +206,7 @@ def _file(answer: Response) -> Response:
 def private(answer: Response) -> Response:
     """Never kept by caches (the owner may close it at any time) nor found by search engines."""
     answer.headers["Cache-Control"] = "no-store"
-    answer.headers["Vary"] = "Accept"
+    answer.headers["Vary"] = "Accept, Accept-Language"
     answer.headers["X-Robots-Tag"] = "noindex, nofollow"
     answer.headers["Referrer-Policy"] = "no-referrer"
     return answer

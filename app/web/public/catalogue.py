@@ -9,8 +9,9 @@ from flask.typing import ResponseReturnValue
 from flask_babel import force_locale
 from sqlalchemy import Select, func, or_, select
 
-from app.credentials import ctdl, issuers, issuing
+from app.credentials import ctdl, editions, issuers, issuing
 from app.credentials.details import Details
+from app.credentials.phrases import LANGUAGES
 from app.mastery.renewal import Terms
 from app.models import Achievement, AchievementVersion, Issuer
 from app.web import session, validity_words
@@ -19,6 +20,8 @@ from app.web.public.blueprint import as_json, bp
 
 PER_PAGE: Final = 24
 LONGEST: Final = 100
+MOST_LANGUAGES: Final = 4
+"""Of those that a browser asks for, which are searched."""
 LANGUAGE: Final = "en"
 """Of what issuers say of themselves, which does not name its own."""
 
@@ -33,10 +36,17 @@ def catalogue() -> ResponseReturnValue:
         page = page_of(total, PER_PAGE)
         rows = db.execute(chosen.limit(page.per).offset(page.offset)).all()
     answer = make_response(
-        render_template("public/catalogue.html", rows=rows, page=page, find=find)
+        render_template("public/catalogue.html", rows=rows, page=page, find=find, lang=_lang())
     )
     answer.headers["Cache-Control"] = "no-cache"
+    answer.headers["Vary"] = "Accept-Language"
     return answer
+
+
+def _lang() -> str | None:
+    """The language that the address asks for, if there is such a one."""
+    asked = request.args.get("lang", "")
+    return asked if asked in LANGUAGES else None
 
 
 @bp.get("/catalogue.json")
@@ -62,6 +72,9 @@ def catalogue_ctdl() -> Response:
             active=row.state == "published",
             unit=details.unit,
         )
+        for language in editions.of(version):
+            words = editions.worded(version, language)
+            ctdl.add_words(entry, language, words.name, words.description, words.criteria)
         entries[facts.id] = entry | _renewal(version, details.language)
     return as_json(ctdl.graph(entries.values()), "application/ld+json")
 
@@ -101,6 +114,15 @@ def _offered(find: str) -> Select[Achievement, AchievementVersion, Issuer]:
             AchievementVersion.description,
             AchievementVersion.criteria,
             Issuer.name,
+            *(AchievementVersion.editions[key].as_string() for key in _edition_texts()),
         )
         chosen = chosen.where(or_(*(one.icontains(find, autoescape=True) for one in searched)))
     return chosen.order_by(AchievementVersion.name, Achievement.id)
+
+
+def _edition_texts() -> list[tuple[str, str]]:
+    """Where the texts stand that a reader of this request may have seen: language and field."""
+    tags = (_lang() or "", *request.accept_languages.values())
+    read = dict.fromkeys(tag.partition("-")[0].lower() for tag in tags)
+    known = [language for language in read if language in LANGUAGES][:MOST_LANGUAGES]
+    return [(one, name) for one in known for name in ("name", "description", "criteria")]

@@ -9,11 +9,14 @@ from flask.typing import ResponseReturnValue
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app.credentials import endorsed, files, issuers, issuing
+from app.credentials import editions, endorsed, files, issuers, issuing
 from app.credentials.details import Details
+from app.credentials.editions import Worded
+from app.credentials.phrases import LANGUAGES
 from app.errors import NotFound
 from app.models import Achievement, AchievementVersion, Issuer
 from app.web import badge_words, session
+from app.web.editions import worded
 from app.web.public.blueprint import (
     DAY,
     FIVE_MINUTES,
@@ -62,25 +65,46 @@ def status_list(slug: str, number: int) -> Response:
 
 @bp.get("/achievements/<achievement_id>")
 def achievement(achievement_id: str) -> ResponseReturnValue:
-    """What can be earned: a page for people, Open Badges JSON for programs."""
+    """What can be earned: a page in the reader's language, Open Badges JSON in the signed one."""
     with session.campus().db.reading() as db:
         row, version = published(db, achievement_id)
-        made_by = db.get_one(Issuer, row.issuer_id)
-        wording = (row.id, version.number)
-        endorsements = endorsed.standing(db, *wording)
-        inside = endorsed.carried(db, {wording}).get(wording, ()) if endorsements else ()
+        return _shown(db, row, version, worded(version), editions.main_language(version))
+
+
+@bp.get(f"/achievements/<achievement_id>.<any({','.join(LANGUAGES)}):language>")
+def edition(achievement_id: str, language: str) -> ResponseReturnValue:
+    """The same in one language: the address that credentials name. Raises NotFound for others."""
+    with session.campus().db.reading() as db:
+        row, version = published(db, achievement_id)
+        if language not in editions.languages(version):
+            raise NotFound("no-such-edition", "This badge is not worded in that language.")
+        return _shown(db, row, version, editions.worded(version, language), language)
+
+
+def _shown(
+    db: Session, row: Achievement, version: AchievementVersion, words: Worded, language: str
+) -> Response:
+    """The page in ``words``, or the JSON in ``language``. Partners endorse the signed words."""
+    made_by, public_url = db.get_one(Issuer, row.issuer_id), session.campus().settings.public_url
+    wording = (row.id, version.number)
+    endorsements = endorsed.standing(db, *wording)
     if wants(("text/html", *JSON_TYPES)) in JSON_TYPES:
-        public_url = session.campus().settings.public_url
-        return as_json(issuing.achievement_json(version, made_by, public_url, inside))
+        signed = endorsements and language == editions.main_language(version)
+        inside = endorsed.carried(db, {wording}).get(wording, ()) if signed else ()
+        return as_json(issuing.achievement_json(version, made_by, public_url, inside, language))
     page = render_template(
         "public/achievement.html",
         version=version,
+        words=words,
+        languages=editions.languages(version),
         issuer=made_by,
-        public_url=session.campus().settings.public_url,
+        public_url=public_url,
         facts=badge_words.facts(Details.from_json(version.details)),
         endorsements=endorsements,
     )
-    return _page(page)
+    answer = _page(page)
+    answer.headers["Vary"] = "Accept, Accept-Language"
+    return answer
 
 
 @bp.get("/endorsements/<endorsement_id>")
