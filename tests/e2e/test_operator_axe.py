@@ -21,12 +21,15 @@ pytestmark = pytest.mark.browser
 
 @pytest.fixture
 def lived(campus: Campus) -> Lived:
+    """A badge waits for a department's consent, and one of another for its signature."""
     lived = operator_seed.seed(campus, learners=24)
     made = lived.course
     badge = course_seed.make_badge(made, "Data literacy, level 2", publish=False)
     registry = issuer_keys.found_department(campus, "registry", "Registry", "operator:test")
     approvals.choose_issuer(campus, made.course_id, badge, registry, f"person:{made.teacher}")
     approvals.ask(campus, made.course_id, badge, f"person:{made.teacher}")
+    with campus.db.transaction() as session:
+        session.get_one(Award, lived.awards[-1]).state = "waiting"
     return lived
 
 

@@ -109,9 +109,10 @@ def test_people_see_how_far_it_is(campus: Campus, client: FlaskClient) -> None:
     operator = client.application.test_client()
     operator.environ_base["HTTP_SEC_FETCH_SITE"] = "same-origin"
     operator_seed.enter(operator, campus)
-    health = operator.get("/operator/health").text
-    assert "100 of 120 signed" in health
-    assert "a key does not sign" in health
+    for page in ("", "health"):
+        shown = operator.get(f"/operator/{page}").text
+        assert "100 of 120 signed" in shown
+        assert "a key does not sign" in shown
     with campus.db.transaction() as session:
         token = mint(session, "T", ["courses:read"], None, "operator:test", campus.clock())
     reader = {"Authorization": f"Bearer {token}"}

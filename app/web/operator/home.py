@@ -12,7 +12,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from app.models import Award, CollectRun, Connection, Deployment, Issuer, Platform
-from app.pipeline import approvals
+from app.pipeline import approvals, sign_all
 from app.web import ledger, session, vitals
 from app.web.operator.blueprint import bp, may
 
@@ -41,6 +41,7 @@ def home() -> ResponseReturnValue:
             "operator/home.html",
             needs=sorted(needs, key=lambda need: need.kind),
             numbers=ledger.numbers(db, campus.clock()),
+            signing=sign_all.by_badge(db) if may("operator") else [],
             steps=_steps(db) if may("operator") else [],
         )
 
