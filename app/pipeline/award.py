@@ -70,12 +70,15 @@ def claim(
     groups: dict[str, list[Award]] = defaultdict(list)
     with campus.db.transaction() as session:
         room = limit if holder else min(limit, AHEAD - _engines(session, now))
-        for award, issuer_id, email in _due(session, now, room, without):
-            if not email and not award.in_wallet:
-                award.state, award.lease_until = "needs_recipient", None
-                continue
-            award.state, award.lease_until, award.lease_by = "waiting", now + LEASE, holder
-            groups[issuer_id].append(award)
+        # Any number of awards without an address may stand before the first that has one.
+        while not groups and (due := _due(session, now, room, without)):
+            for award, issuer_id, email in due:
+                if not email and not award.in_wallet:
+                    award.state, award.lease_until, award.lease_by = "needs_recipient", None, None
+                    continue
+                award.state, award.lease_until, award.lease_by = "waiting", now + LEASE, holder
+                groups[issuer_id].append(award)
+            session.flush()
         for issuer_id, awards in groups.items():
             issuers.reserve_status(session, session.get_one(Issuer, issuer_id), awards)
         return [

@@ -14,7 +14,7 @@ from flask.testing import FlaskClient
 from sqlalchemy import update
 
 from app.jobs import Helper, helper
-from app.models import Award, IssuerKey
+from app.models import Award, IssuerKey, Person
 from app.pipeline import award, holders, sign_all
 from app.pipeline.campus import Campus
 from app.settings import Settings
@@ -150,3 +150,14 @@ def test_a_worker_with_much_to_sign_calls_for_help_and_sends_it_away(
     assert (code, "signed-beside" in said) == (1, True), said
     assert 0 < signed(campus.db) < 500
     assert held(campus.db) == 0, "it ended with a whole batch"
+
+
+def test_many_without_an_address_do_not_hide_those_behind_them(campus: Campus) -> None:
+    made = term_end.earned(campus, award.GROUP + 50)
+    nameless = made.learners[: award.GROUP + 20]
+    with campus.db.transaction() as session:
+        early = campus.clock() - award.LEASE
+        session.execute(update(Award).where(Award.person_id.in_(nameless)).values(awarded_at=early))
+        session.execute(update(Person).where(Person.id.in_(nameless)).values(email=None))
+    assert sign_all.run(campus, lambda: True) == []
+    assert signed(campus.db) == 30
