@@ -7,34 +7,29 @@ keeps the credential together with its deliveries.
 
 from __future__ import annotations
 
-import uuid
 from collections import defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
 
 import structlog
 from sqlalchemy import ColumnElement, and_, func, or_, select, update
 from sqlalchemy.orm import Session
 
-from app.credentials import endorsed, issuers, issuing
+from app.credentials import issuers, issuing
 from app.credentials.keys import KeyKind
-from app.credentials.proofs import data_integrity
 from app.db import insert_new
 from app.errors import AppError, Invalid
 from app.models import (
     Achievement,
-    AchievementVersion,
     Award,
     Credential,
     Issuer,
     IssuerKey,
     Person,
-    StatusList,
     SystemFact,
 )
-from app.pipeline import holders, keepers, lists, outbox, shown
+from app.pipeline import holders, keepers, lists, outbox, sealing
 from app.pipeline.campus import Batch, Campus
 
 log = structlog.get_logger()
@@ -156,27 +151,6 @@ def _free(campus: Campus, which: ColumnElement[bool]) -> int:
         return len(session.scalars(held.values(FREE).returning(Award.id)).all())
 
 
-@dataclass(frozen=True)
-class _Work:
-    """One award with everything that its credential says."""
-
-    award: Award
-    version: AchievementVersion
-    issuer: Issuer
-    list_number: int
-    email: str
-    number: int
-    """Of the credential: 1, or one more than the last when that one has to be replaced."""
-    shown: issuing.Shown | None
-    endorsements: tuple[dict[str, Any], ...]
-    """Of its wording, to stand inside."""
-
-    @property
-    def keys(self) -> tuple[str, bool]:
-        """Which keys seal it: whose, and whether it is for a wallet."""
-        return self.issuer.id, self.award.in_wallet
-
-
 def run(campus: Campus, ids: Sequence[str]) -> None:
     """Sign the awards ``ids`` and queue their deliveries. Safe to repeat at any point.
 
@@ -185,7 +159,7 @@ def run(campus: Campus, ids: Sequence[str]) -> None:
     """
     now = campus.clock()
     with campus.db.reading() as session:
-        work = _load(session, ids, campus.settings.public_url)
+        work = sealing.load(session, ids, campus.settings.public_url)
         chosen = {keys: _keys(session, *keys, now) for keys in {w.keys for w in work}}
     done = _Done()
     failure: AppError | None = None
@@ -232,7 +206,7 @@ def _keys(
 
 def _sign(
     campus: Campus,
-    work: Sequence[_Work],
+    work: Sequence[sealing.Work],
     chosen: _Chosen,
     now: datetime,
     done: _Done,
@@ -245,7 +219,7 @@ def _sign(
     alike: dict[str, bool] = {}
     for item in work:
         try:
-            done.sealed[item.award.id] = _seal(campus, item, keys[item.keys], now, alike)
+            done.sealed[item.award.id] = sealing.seal(campus, item, keys[item.keys], now, alike)
         except Invalid as error:
             log.warning("award-not-signable", award=item.award.id, code=error.code)
             done.unusable.append(item.award.id)
@@ -275,106 +249,6 @@ def _settle(campus: Campus, done: _Done, chosen: _Chosen, now: datetime) -> None
         )
         if usable:
             keepers.clear(session, ids)
-
-
-def _load(session: Session, ids: Sequence[str], public_url: str) -> list[_Work]:
-    last = (
-        select(func.coalesce(func.max(Credential.number), 0))
-        .where(Credential.award_id == Award.id)
-        .scalar_subquery()
-    )
-    query = (
-        select(Award, AchievementVersion, Issuer, StatusList.number, Person.email, last)
-        .join(
-            AchievementVersion,
-            and_(
-                AchievementVersion.achievement_id == Award.achievement_id,
-                AchievementVersion.number == Award.achievement_version,
-            ),
-        )
-        .join(Achievement, Achievement.id == Award.achievement_id)
-        .join(Issuer, Issuer.id == Achievement.issuer_id)
-        .join(StatusList, StatusList.id == Award.status_list_id)
-        .join(Person, Person.id == Award.person_id)
-        .where(
-            Award.id.in_(ids),
-            Award.state == "waiting",
-            or_(Person.email.is_not(None), Award.subject_id.like("did:%")),
-        )
-    )
-    rows = session.execute(query).all()
-    told = shown.of(session, [(row[0], row[1]) for row in rows], public_url)
-    inside = endorsed.carried(session, {_wording(row[1]) for row in rows})
-    return [
-        _Work(
-            award,
-            version,
-            issuer,
-            list_number,
-            email or "",
-            before + 1,
-            told.get(award.id),
-            inside.get(_wording(version), ()),
-        )
-        for award, version, issuer, list_number, email, before in rows
-    ]
-
-
-def _wording(version: AchievementVersion) -> endorsed.Wording:
-    return version.achievement_id, version.number
-
-
-def credential_id(award_id: str, number: int) -> str:
-    """The uuid of an award's credential: it follows from the award, so a repetition names the same."""
-    return str(uuid.uuid5(uuid.UUID(award_id), f"credential-{number}"))
-
-
-def _fast(item: _Work, facts: dict[str, Any], alike: dict[str, bool]) -> bool:
-    """Whether the fast way signs it as the reference does.
-
-    Publication asked that of the wording; what strangers signed came later, so it is asked again,
-    once for a wording and run.
-    """
-    if not item.endorsements or not item.version.fast:
-        return item.version.fast
-    if item.version.id not in alike:
-        alike[item.version.id] = data_integrity.check_trim(facts)
-    return alike[item.version.id]
-
-
-def _seal(
-    campus: Campus,
-    item: _Work,
-    keys: issuing.Signers,
-    now: datetime,
-    alike: dict[str, bool],
-) -> dict[str, object]:
-    """The row of the signed credential."""
-    made = credential_id(item.award.id, item.number)
-    facts = issuing.compose(
-        credential_id=made,
-        award=item.award,
-        version=item.version,
-        issuer=item.issuer,
-        list_number=item.list_number,
-        email=item.email,
-        public_url=campus.settings.public_url,
-        shown=item.shown,
-        endorsements=item.endorsements,
-    )
-    sealed = issuing.seal(facts, keys, now, fast=_fast(item, facts, alike))
-    return {
-        "id": made,
-        "award_id": item.award.id,
-        "number": item.number,
-        "document": sealed.document,
-        "sha256": sealed.sha256,
-        "jwt": sealed.jwt,
-        "contexts": sealed.contexts,
-        "embedded_key": sealed.embedded_key,
-        "token_key": sealed.token_key,
-        "issued_at": now,
-    }
 
 
 def _keep(

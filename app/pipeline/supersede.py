@@ -30,6 +30,7 @@ from app.models import (
     StatusList,
 )
 from app.pipeline import award as signing
+from app.pipeline import sealing
 from app.pipeline.campus import Campus
 
 KEY_COMPROMISED: Final = "key-compromised"
@@ -74,7 +75,7 @@ def supersede(
         if replaces is not None and (present is None or present.id != replaces):
             return _successor(session, award_id, replaces)
         if replaces is not None and award.state == "waiting":
-            return signing.credential_id(award_id, _number(present) + 1)
+            return sealing.credential_id(award_id, _number(present) + 1)
         number = _replace(campus, session, award, reason, actor, subject_id)
     return _signed(campus, award_id, number)
 
@@ -122,7 +123,7 @@ def _replace(
 def _signed(campus: Campus, award_id: str, number: int) -> str:
     with suppress(AppError):  # noted on the issuer's page; the worker tries again
         signing.run(campus, [award_id])
-    return signing.credential_id(award_id, number)
+    return sealing.credential_id(award_id, number)
 
 
 def _newest(session: Session, award_id: str) -> Credential | None:
