@@ -109,6 +109,7 @@ def addresses(app, lived: Lived, permission: str) -> list[str]:
     with lived.campus.db.reading() as db:
         issuer = db.scalar(select(IssuerKey.issuer_id).limit(1))
         platform = db.scalar(select(Platform.id))
+        learner = db.scalar(select(Award.learner_id).limit(1))
     values = {
         "delivery_id": lived.deliveries["dead"],
         "connection_id": lived.connection,
@@ -118,6 +119,7 @@ def addresses(app, lived: Lived, permission: str) -> list[str]:
         "kind": "ed25519",
         "token_id": lived.token,
         "platform_id": platform,
+        "learner_id": learner,
         "key": "moodle",
     }
     found = []
@@ -158,6 +160,8 @@ def test_every_page_is_whole_html_and_names_no_learner(operator, app, lived):
             continue
         text = page(operator, path)
         assert 'style="' not in text, path
+        if path.startswith("/operator/learners/"):
+            continue  # Whoever erases somebody has to see whom.
         assert not [name for name in (*names, *mails) if name in text], path
 
 
