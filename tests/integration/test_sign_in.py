@@ -75,6 +75,7 @@ def door(db: Database, settings: Settings) -> Iterator[Door]:
                 "oidc_client_id": CLIENT,
                 "oidc_client_secret": SECRET,
                 "oidc_operators": ("ada@example.edu", "group:it"),
+                "oidc_approvers": ("group:deans",),
                 "oidc_sis_administrators": ("u-8", "group:registrar"),
             }
         )
@@ -111,6 +112,7 @@ def test_the_secret_may_have_to_go_into_the_form(door: Door) -> None:
         ({"email": None, "groups": ["it", "staff"]}, "operator"),
         ({"email": None, "groups": "it"}, "operator"),
         ({"email": None, "groups": ["registrar"]}, "sis_administrator"),
+        ({"email": None, "groups": ["deans"]}, "approver"),
         ({"email": None, "sub": "u-8"}, "sis_administrator"),
         ({"email_verified": "true"}, "operator"),
         ({"email_verified": False}, None),
