@@ -15,7 +15,14 @@ from sqlalchemy.orm import Session
 from app.credentials import endorsement
 from app.credentials.endorsement import Statement
 from app.errors import NotFound
-from app.models import Award, Credential, Endorsement, Rule
+from app.models import (
+    Achievement,
+    AchievementVersion,
+    Award,
+    Credential,
+    Endorsement,
+    Rule,
+)
 
 Wording = tuple[str, int]
 """Id of an achievement and number of a version of it."""
@@ -64,6 +71,22 @@ def waiting(session: Session, course_id: str) -> Counter[str]:
         .where(Rule.course_id == course_id, Endorsement.state == "received")
     )
     return Counter(session.scalars(query))
+
+
+def of_issuer(session: Session, issuer_id: str) -> Sequence[tuple[str, str, Standing]]:
+    """Every endorsement that stands for a badge of an issuer, newest first: wording, badge, itself."""
+    query = (
+        select(AchievementVersion.name, Endorsement)
+        .join(
+            AchievementVersion,
+            (AchievementVersion.achievement_id == Endorsement.achievement_id)
+            & (AchievementVersion.number == Endorsement.version),
+        )
+        .join(Achievement, Achievement.id == Endorsement.achievement_id)
+        .where(Achievement.issuer_id == issuer_id, Endorsement.state == "accepted")
+        .order_by(Endorsement.decided_at.desc(), Endorsement.id)
+    )
+    return [(name, row.achievement_id, _shown(row, ())) for name, row in session.execute(query)]
 
 
 def file(session: Session, endorsement_id: str) -> bytes:

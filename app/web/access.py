@@ -231,6 +231,7 @@ TABLE: dict[str, Access] = {
     "operator.issuer_save": Access("operator", SECRETS),
     "operator.issuer_rotate": Access("operator", SECRETS),
     "operator.issuer_rotate_confirm": Access("operator", SECRETS),
+    "operator.endorsement_withdraw": Access("operator", JUDGEMENT),
     "operator.platforms": Access("operator", SECRETS),
     "operator.platform": Access("operator", SECRETS),
     "operator.platform_check": Access("operator", SECRETS),

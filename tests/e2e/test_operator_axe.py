@@ -14,6 +14,7 @@ from app.pipeline.campus import Campus
 from app.web.operator import make_admin_link
 from tests import course_seed, operator_seed
 from tests.e2e.test_pages_axe import check, size
+from tests.endorsing import accepted
 from tests.operator_seed import Lived
 
 pytestmark = pytest.mark.browser
@@ -21,8 +22,9 @@ pytestmark = pytest.mark.browser
 
 @pytest.fixture
 def lived(campus: Campus) -> Lived:
-    """A badge waits for a department's consent, and one of another for its signature."""
+    """An endorsed badge, one that waits for a department's consent, an award for its signature."""
     lived = operator_seed.seed(campus, learners=24)
+    accepted(campus, lived.badge, name="Nordlicht Analytics, Gesellschaft für Auswertung mbH")
     made = lived.course
     badge = course_seed.make_badge(made, "Data literacy, level 2", publish=False)
     registry = issuer_keys.found_department(campus, "registry", "Registry", "operator:test")

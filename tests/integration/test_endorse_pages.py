@@ -6,6 +6,7 @@ import base64
 import hashlib
 import json
 import re
+from datetime import timedelta
 from io import BytesIO
 
 import base58
@@ -15,8 +16,9 @@ from sqlalchemy import select
 from werkzeug.test import TestResponse
 
 from app.credentials import files, keys
-from app.models import Award, Endorsement
+from app.models import Award, BrowserSession, Endorsement, Grant, Issuer
 from app.pipeline import award as awarding
+from app.secrets import token_hash
 from tests.course_seed import Seeded, make_badge, seed, token_for
 from tests.forging import PARTNER, changed, endorsement, seal, text
 
@@ -159,6 +161,35 @@ def test_only_who_has_an_open_link_gets_in(desk: Desk, made: Seeded) -> None:
     with made.campus.db.reading() as session:
         stored = [row.token_hash for row in session.scalars(select(Endorsement))]
     assert open_link.rpartition("/")[2] not in stored
+
+
+def test_an_operator_takes_back_what_a_course_accepted(desk: Desk, made: Seeded) -> None:
+    link = desk.link()
+    assert desk.send(link, desk.signed(issuer__name=EVIL)).status_code == 303
+    desk.step("accept")
+    now = made.campus.clock()
+    with made.campus.db.transaction() as session:
+        issuer_id, row_id = (
+            session.scalars(select(kind.id)).one() for kind in (Issuer, Endorsement)
+        )
+        browser = BrowserSession(
+            token_hash=token_hash("op"), created_at=now, expires_at=now + timedelta(hours=1)
+        )
+        session.add(browser)
+        session.flush()
+        once = {"created_at": now, "expires_at": now + timedelta(hours=1)}
+        session.add(
+            Grant(session_id=browser.id, scope="operator", role="operator", operator="op", **once)
+        )
+    headers = {"Authorization": "Bearer op"}
+    page = f"/operator/issuers/{issuer_id}"
+    assert "&lt;b&gt;Partner" in desk.client.get(page, headers=headers).text
+    other = f"/operator/issuers/x/endorsements/{row_id}/withdraw"
+    assert desk.client.post(other, headers=headers).status_code == 404
+    for status in (303, 404):
+        withdrawn = f"{page}/endorsements/{row_id}/withdraw"
+        assert desk.client.post(withdrawn, headers=headers).status_code == status
+    assert "It is withdrawn" in desk.client.get(link).text
 
 
 def sign_as_a_browser(told: dict, key: keys.SigningKey) -> bytes:

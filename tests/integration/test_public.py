@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
-from functools import partial
 from urllib.parse import urlsplit
 
 import html5lib
@@ -13,7 +12,6 @@ from sqlalchemy import select
 
 from app import schema
 from app.credentials import bake, shares, status
-from app.credentials.verify import verify
 from app.db import Base
 from app.models import (
     Achievement,
@@ -25,12 +23,11 @@ from app.models import (
     Person,
     StatusList,
 )
-from app.pipeline import endorse
 from app.pipeline.revoke import revoke
 from app.pipeline.supersede import supersede
 from app.web.tokens import mint
 from tests import operator_seed
-from tests.forging import PARTNER, World, endorsement, seal, text
+from tests.endorsing import accepted
 from tests.operator_seed import Lived
 
 
@@ -325,12 +322,7 @@ def test_pictures(client, lived):
 
 def test_no_personal_data_at_any_public_address(client, app, lived, token):
     supersede(lived.campus, lived.awards[0], "recipient", "operator:test")
-    invited = endorse.invite(lived.campus, lived.badge, "Partner", "test")
-    praise = text(seal(endorsement(endorse.about(lived.campus, lived.badge)), PARTNER))
-    judge = partial(verify, lookup=World().lookup, now=lived.campus.clock())
-    endorse.receive(lived.campus, invited, praise, 1, judge)
-    endorsed = endorse.look(lived.campus, invited).row.id
-    endorse.accept(lived.campus, lived.badge, endorsed, "test")
+    endorsed = accepted(lived.campus, lived.badge)
     with lived.campus.db.reading() as db:
         people = list(db.scalars(select(Person)))
         issuer = db.scalars(select(Issuer)).one()

@@ -13,7 +13,6 @@ from copy import copy
 from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +22,6 @@ from sqlalchemy.orm import Session
 from werkzeug.routing import Rule as Route
 
 from app.credentials import designs, shares
-from app.credentials.verify import verify
 from app.db import Base
 from app.main import create_app, create_campus
 from app.models import (
@@ -57,7 +55,7 @@ from app.settings import load
 from app.wallet.app_clients import SCOPES as APP_SCOPES
 from app.web.tokens import SCOPES, mint
 from tests.conftest import fresh_database
-from tests.forging import PARTNER, World, endorsement, seal, text
+from tests.endorsing import accepted
 from tests.integration.trip import Trip
 
 ROLES = ("instructor", "assistant", "administrator", "learner", "observer")
@@ -162,14 +160,8 @@ def furnish(trip: Trip, word: str, say: Wording = str) -> Furnished:
         made.people["instructor"],
     )
     endorsing = endorse.invite(campus, published, say(f"{word} partner"), "test")
-    accepted = endorse.invite(campus, published, say(f"{word} friend"), "test")
-    signed = endorsement(endorse.about(campus, published))
-    signed["issuer"]["name"] = say(f"{word} works")
-    signed["credentialSubject"]["endorsementComment"] = say(f"{word} praise")
-    judge = partial(verify, lookup=World().lookup, now=campus.clock())
-    endorse.receive(campus, accepted, text(seal(signed, PARTNER)), 1, judge)
-    stands = endorse.look(campus, accepted).row.id
-    endorse.accept(campus, published, stands, "test")
+    words = {"asked": f"{word} friend", "name": f"{word} works", "comment": f"{word} praise"}
+    stands = accepted(campus, published, **{key: say(one) for key, one in words.items()})
     with campus.db.transaction() as session:
         awards = dict(
             session.execute(

@@ -35,13 +35,13 @@ from app.db import Base, Database
 from app.main import create_app, create_campus
 from app.models import Award, Issuer, Person
 from app.pipeline import award as awarding
-from app.pipeline import endorse, issuer_keys, revoke
+from app.pipeline import issuer_keys, revoke
 from app.pipeline.campus import Campus
 from app.pipeline.supersede import supersede
 from app.settings import load
 from tests.conftest import MATERIAL, fresh_database
 from tests.course_seed import Seeded, make_badge, seed, token_for
-from tests.forging import PARTNER, World, endorsement, seal, text
+from tests.endorsing import accepted
 from tests.integration.lti_rig import running
 from tests.integration.trip import Clock
 from tests.interop import story_check
@@ -167,22 +167,12 @@ def _told(surface: Surface) -> Story:
     make_badge(made, "Data literacy, level 2")
     late, other = [award for award in _signed(campus) if award.awarded_at > first.awarded_at][:2]
     new = surface.take(made, late)
-    _endorse(campus, other.achievement_id)
+    accepted(campus, other.achievement_id)
     supersede(campus, other.id, "endorsement", "test")
     endorsed = surface.take(made, other)
     revoke.revoke(campus, second.id, "Only for this test.", "operator:test")
     surface.publish()
     return Story(surface, old, new, revoked, expired, endorsed)
-
-
-def _endorse(campus: Campus, achievement_id: str) -> None:
-    """A partner signs by the text of the standard, away from our code, and is accepted."""
-    token = endorse.invite(campus, achievement_id, "Partner Ltd", "test")
-    signed = seal(endorsement(endorse.about(campus, achievement_id)), PARTNER)
-    judge = partial(verify, lookup=World().lookup, now=campus.clock())
-    report = endorse.receive(campus, token, text(signed), 1, judge)
-    assert report.verdict == "valid", report.as_json()
-    endorse.accept(campus, achievement_id, endorse.look(campus, token).row.id, "test")
 
 
 def _back_in_time(campus: Campus) -> None:

@@ -72,6 +72,9 @@ _SAID: dict[str, Callable[[], str]] = {
         "Declined. The teacher reads your words on the badge's page."
     ),
     "issuer_saved": lambda: gettext("The issuer was saved. Badges signed earlier keep their text."),
+    "endorsement_withdrawn": lambda: gettext(
+        "Withdrawn. Badges that are signed from now on do not carry the endorsement."
+    ),
     "rotated": lambda: gettext(
         "A new key is listed and signs in an hour. The old one stays listed."
     ),

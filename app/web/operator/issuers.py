@@ -15,11 +15,12 @@ from sqlalchemy.orm import Session
 from werkzeug.datastructures import MultiDict
 
 from app import audit
+from app.credentials import endorsed
 from app.credentials.issuers import DEFAULT_SLUG
 from app.credentials.keys import KeyKind
 from app.errors import Invalid, NotFound
 from app.models import Achievement, Award, Issuer, IssuerKey
-from app.pipeline import issuer_keys, publication
+from app.pipeline import endorse, issuer_keys, publication
 from app.web import session
 from app.web.operator.blueprint import actor, bp, done
 
@@ -142,6 +143,7 @@ def _page(db: Session, issuer_id: str, form: IssuerForm | None, errors: dict[str
         form=form or _form_of(row),
         errors=errors,
         keys=_keys(db, issuer_id),
+        endorsements=endorsed.of_issuer(db, issuer_id),
         now=session.campus().clock(),
         public_url=session.campus().settings.public_url,
     )
@@ -206,3 +208,15 @@ def issuer_rotate_confirm(issuer_id: str, kind: str) -> ResponseReturnValue:
     """List the new key; the old one signs until its time has come, and stays listed."""
     issuer_keys.rotate(session.campus(), issuer_id, _kind(kind), actor())
     return done("operator.issuer", "rotated", issuer_id=issuer_id)
+
+
+@bp.post("/issuers/<issuer_id>/endorsements/<endorsement_id>/withdraw")
+def endorsement_withdraw(issuer_id: str, endorsement_id: str) -> ResponseReturnValue:
+    """Take back what a course accepted; badges that are signed from now on do not carry it."""
+    with session.campus().db.reading() as db:
+        standing = endorsed.of_issuer(db, issuer_id)
+    found = next((badge for _, badge, one in standing if one.id == endorsement_id), None)
+    if found is None:
+        raise NotFound("endorsement-unknown", "No badge of this issuer has such an endorsement.")
+    endorse.withdraw(session.campus(), found, endorsement_id, actor())
+    return done("operator.issuer", "endorsement_withdrawn", issuer_id=issuer_id)
