@@ -18,7 +18,9 @@ from app.credentials import apart
 from app.credentials.apart import Bounds
 
 SECONDS: Final = 30.0
-"""By the clock, for waiting and again for drawing."""
+"""By the clock, for drawing."""
+WAIT: Final = 1.0
+"""Seconds until a busy machine gives up: whoever waits holds a thread that pages need too."""
 _BOUNDS: Final = Bounds(memory=1_200_000_000, seconds=10, patience=SECONDS)
 _PAINTER: Final = Path(__file__).with_name("card_painter.py")
 MOST: Final = 140
@@ -47,7 +49,7 @@ def png(card: Card, picture: bytes) -> bytes | None:
     :raises TimeoutError: the machine is too busy just now.
     """
     address = "data:image/png;base64," + base64.b64encode(picture).decode("ascii")
-    if not _room.acquire(timeout=SECONDS):
+    if not _room.acquire(timeout=WAIT):
         raise TimeoutError(_PAINTER.name)
     try:
         words = {key: text[:MOST] for key, text in asdict(card).items()}

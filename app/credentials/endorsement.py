@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from app.credentials import wording
+from app.credentials import did, wording
 from app.credentials.contexts import CREDENTIALS, OPEN_BADGES
 from app.credentials.verify import form, reading, say
 from app.errors import Invalid
@@ -197,12 +197,20 @@ def carried(document: bytes) -> dict[str, Any] | None:
 
 
 def _speaks_apart(found: Mapping[str, Any]) -> bool:
-    """Whether badge, endorser, picture and endorsement are four things with four ids."""
-    issuer = found["issuer"]
-    ids = [found["id"], issuer["id"], found["credentialSubject"]["id"]]
+    """Whether badge, endorser, picture and endorsement are four things with four ids, and all but the
+    badge stand outside its house: nothing is said of our issuers, lists or pictures."""
+    issuer, about = found["issuer"], found["credentialSubject"]["id"]
+    others = [found["id"], issuer["id"]]
     if "image" in issuer:
-        ids.append(issuer["image"].get("id"))
-    return len(set(ids)) == len(ids)
+        others.append(issuer["image"].get("id") or "")
+    apart = len({about, *others}) == 1 + len(others)
+    return apart and not any(one.startswith(_house(about)) for one in others)
+
+
+def _house(about: str) -> tuple[str, str]:
+    """How addresses and DIDs begin that belong to where the achievement at ``about`` stands."""
+    address = about.rpartition("/achievements/")[0]
+    return f"{address}/", did.did_for(address, "x").removesuffix("x")
 
 
 def _only(found: Mapping[str, Any], place: str, allowed: frozenset[str]) -> bool:

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import Select, func, or_, select
-from sqlalchemy.orm import Session
+from sqlalchemy import Select, exists, func, or_, select
+from sqlalchemy.orm import Session, aliased
 
 from app.models import AppClient, AppConsent, Award, Credential, Disclosure, Person
 from app.pipeline.campus import Campus
@@ -59,7 +59,8 @@ def read(campus: Campus, access: str, wanted: Wanted) -> Part:
     now = campus.clock()
 
     def look(session: Session) -> Part:
-        consent = app_tokens.by_access(session, access, READ, now)
+        # Two readings at once stand in line here, else both would note the same.
+        consent = app_tokens.by_access(session, access, READ, now, lock=True)
         standing = _standing(session.get_one(Person, consent.person_id).learner_id, now)
         if wanted.since is not None:
             standing = standing.where(Credential.issued_at > wanted.since)
@@ -85,19 +86,15 @@ def _count(session: Session, standing: Select[Any]) -> int:
 
 def _standing(learner_id: str, now: datetime) -> Select[Any]:
     """The newest credential of each award that counts today: not revoked, on hold or over."""
-    newest = (
-        select(Credential.award_id, func.max(Credential.number).label("number"))
-        .group_by(Credential.award_id)
-        .subquery()
+    newer = aliased(Credential)
+    replaced = exists().where(
+        newer.award_id == Credential.award_id, newer.number > Credential.number
     )
     return (
         select(Credential)
-        .join(
-            newest,
-            (newest.c.award_id == Credential.award_id) & (newest.c.number == Credential.number),
-        )
         .join(Award, Award.id == Credential.award_id)
         .where(
+            ~replaced,
             Award.learner_id == learner_id,
             Award.state == "issued",
             Award.revoked_at.is_(None),
@@ -109,8 +106,6 @@ def _standing(learner_id: str, now: datetime) -> Select[Any]:
 
 def _note(session: Session, consent: AppConsent, award_ids: Sequence[str], now: datetime) -> None:
     """For the learner: which badges the app was given, and when it came last."""
-    # Two readings at once stand in line here, else both would note the same.
-    session.refresh(consent, with_for_update=True)
     # With the place: apps of the same name are not taken for each other.
     name = session.get_one(AppClient, consent.client_id).name
     app = f"{name} ({consent.place})"[:LONGEST]

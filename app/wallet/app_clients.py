@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 from urllib.parse import SplitResult, urlsplit
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from app.models import AppClient
@@ -53,7 +53,7 @@ def register(session: Session, said: Mapping[str, Any], now: datetime) -> Regist
     """Keep what an app says of itself.
 
     Scopes that are not given out here are left out of the answer, as RFC 7591 (3.2.1) allows. Raises
-    WalletRefused (``invalid_redirect_uri``, ``invalid_client_metadata``, ``temporarily_unavailable``).
+    WalletRefused (``invalid_redirect_uri``, ``invalid_client_metadata``).
     """
     redirects = _redirects(said.get("redirect_uris"))
     method = said.get("token_endpoint_auth_method", AUTH_METHODS[0])
@@ -78,12 +78,14 @@ def register(session: Session, said: Mapping[str, Any], now: datetime) -> Regist
 
 
 def _make_room(session: Session, now: datetime) -> None:
-    """Registrations that nobody used go; beyond a number of fresh ones the door is shut."""
+    """Registrations that nobody used go after a day, the oldest of many before: whoever makes thousands
+    pushes out thousands of their own and shuts the door to nobody.
+    """
     unused = AppClient.used_at.is_(None)
     session.execute(delete(AppClient).where(unused, AppClient.created_at < now - UNUSED_LIFE))
-    count = session.scalar(select(func.count()).select_from(AppClient).where(unused)) or 0
-    if count >= MOST_UNUSED:
-        raise WalletRefused("temporarily_unavailable", "Too many apps register just now.", 503)
+    newest = select(AppClient.id).where(unused).order_by(AppClient.created_at.desc(), AppClient.id)
+    too_many = AppClient.id.in_(newest.offset(MOST_UNUSED - 1))
+    session.execute(delete(AppClient).where(unused, too_many))
 
 
 def _must_contain(said: Mapping[str, Any], key: str, needed: str) -> None:

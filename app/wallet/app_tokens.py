@@ -206,8 +206,13 @@ def give_up(session: Session, client: AppClient, token: str, now: datetime) -> N
         end(session, consent, now)
 
 
-def by_access(session: Session, token: str, scope: str, now: datetime) -> AppConsent:
-    """The consent that an access token stands for. Raises WalletRefused (401, or 403 for the scope)."""
+def by_access(
+    session: Session, token: str, scope: str, now: datetime, *, lock: bool = False
+) -> AppConsent:
+    """The consent that an access token stands for. Raises WalletRefused (401, or 403 for the scope).
+
+    :param lock: hold it until the end of the transaction, so that it does not end meanwhile.
+    """
     query = (
         select(AppConsent, AppToken.scopes)
         .join(AppToken, AppToken.consent_id == AppConsent.id)
@@ -218,6 +223,8 @@ def by_access(session: Session, token: str, scope: str, now: datetime) -> AppCon
             AppConsent.ended_at.is_(None),
         )
     )
+    if lock:
+        query = query.with_for_update(of=AppConsent)
     found = session.execute(query).one_or_none()
     if found is None:
         raise invalid_token()

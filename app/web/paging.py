@@ -9,6 +9,8 @@ from flask import request, url_for
 
 PER_PAGE = 50
 LAST_PAGE = 1_000_000
+DIGITS = 9
+"""Of the longest number that is read."""
 
 
 @dataclass(frozen=True)
@@ -49,8 +51,12 @@ class Page:
 
 def asked_page() -> int:
     """The page number of this request: 1 when it is missing or no sensible number."""
-    text = request.args.get("page", "")
-    return min(max(1, int(text)), LAST_PAGE) if text.isdecimal() else 1
+    return min(number(request.args.get("page", "")) or 1, LAST_PAGE)
+
+
+def number(text: str) -> int | None:
+    """A whole number that every database takes; None for anything else."""
+    return int(text) if text.isdecimal() and len(text) <= DIGITS else None
 
 
 def page_of(total: int, per: int = PER_PAGE) -> Page:

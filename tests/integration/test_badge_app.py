@@ -15,19 +15,22 @@ import pytest
 from click.testing import CliRunner
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import select
+from sqlalchemy import delete, select
 
 from app.cli import main
 from app.credentials.verify import verify
 from app.errors import UpstreamError
 from app.main import create_app
 from app.models import AppClient, AppConsent, AppToken, Award, Disclosure, Person
+from app.pipeline import app_record, erase, hold, revoke, supersede
 from app.pipeline import award as awarding
-from app.pipeline import erase, hold, revoke
+from app.pipeline.app_record import Wanted
 from app.wallet import app_clients
+from app.wallet.errors import WalletRefused
 from app.web.public.limits import LIMITS
 from tests.course_seed import Seeded, enter, make_badge, seed
 from tests.integration.badge_app import HOME, OFFLINE, PROFILE, READ, ROOT, App, path_of, schema
+from tests.integration.test_races import Second
 from tests.integration.trip import Clock
 from tests.integration.walk_rig import dump
 
@@ -195,6 +198,32 @@ def test_what_does_not_count_today_is_not_handed_out(scene, browser):
     revoke.revoke(scene.made.campus, awards[1], "Wrong exam.", "test")
     found = scene.app.get("credentials", access).json["credential"]
     assert len(found) == 1
+
+
+def test_the_newest_file_is_found_without_a_walk_through_those_of_others(scene, browser):
+    access = scene.app.connect(browser)["access_token"]
+    supersede.supersede(scene.made.campus, scene.awards(scene.learner)[0], "endorsement", "test")
+    answer = scene.app.get("credentials", access)
+    named = {one["credentialSubject"]["achievement"]["name"] for one in answer.json["credential"]}
+    assert (answer.headers["X-Total-Count"], named) == ("3", set(NAMES))
+    with scene.made.campus.db.reading() as session:
+        if not scene.made.campus.db.is_sqlite:
+            return
+        query = app_record._standing("x", scene.clock()).compile(session.connection())
+        blanks = ("x",) * len(query.positiontup)
+        plan = session.connection().exec_driver_sql(f"EXPLAIN QUERY PLAN {query}", blanks)
+        assert not [row for row in plan if row[3].startswith("SCAN")]
+
+
+def test_a_reading_that_meets_the_end_of_its_consent_is_refused(scene, browser):
+    access = scene.app.connect(browser)["access_token"]
+    campus = scene.made.campus
+    with campus.db.transaction() as session:
+        session.execute(delete(AppToken))
+        session.execute(delete(AppConsent))
+        second = Second(lambda: app_record.read(campus, access, Wanted(9, 0, None)))
+    with pytest.raises(WalletRefused, match="token"):
+        second.result()
 
 
 def test_what_is_asked_for_is_what_is_given(scene, browser, material):
@@ -377,9 +406,12 @@ def test_registrations_that_nobody_uses_go(scene, browser, monkeypatch):
     scene.clock.forward(hours=25)
     App(scene.app.http, "Fresh").register(client_name="<script>alert(1)</script>")
     assert {one.name for one in scene.rows(AppClient)} == {"Portfolio", "<script>alert(1)</script>"}
-    monkeypatch.setattr(app_clients, "MOST_UNUSED", 1)
-    answer = scene.app.http.post(f"{ROOT}/oauth/register", json=SAID)
-    refused(answer, "temporarily_unavailable", 503)
+    monkeypatch.setattr(app_clients, "MOST_UNUSED", 2)
+    for name in ("Second", "Third"):
+        scene.clock.forward(minutes=1)
+        App(scene.app.http, name).register()
+    left = {one.name for one in scene.rows(AppClient)}
+    assert left == {"Portfolio", "Second", "Third"}, "a flood shuts the door to nobody"
 
 
 def test_what_is_not_given_is_not_registered(scene):

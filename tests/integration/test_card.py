@@ -105,6 +105,15 @@ def test_no_card_of_what_is_not_published(client, lived, path):
     assert client.get(path).status_code == 404
 
 
+def test_whoever_waits_for_a_card_gets_the_picture_and_holds_no_thread(client, lived, monkeypatch):
+    monkeypatch.setattr(cards, "WAIT", 0.01)
+    cards.png.cache_clear()
+    with cards._room:
+        answer = client.get(f"/cards/{lived.badge}.png")
+    assert answer.data == client.get(f"/achievements/{lived.badge}.png").data
+    assert answer.headers["Cache-Control"] == "no-store"
+
+
 def test_hostile_wording_is_text_on_the_card():
     page = card_painter._page(
         {

@@ -170,6 +170,12 @@ SHOWN_ONLY: dict[str, Callable[[Trip], bytes]] = {
     "a picture that claims to be the badge": lambda trip: text(
         seal(by_partner(trip, issuer__image=_picture(trip)), PARTNER)
     ),
+    "a picture that claims to be the badge's": lambda trip: text(
+        seal(by_partner(trip, issuer__image=_picture(trip, ".png")), PARTNER)
+    ),
+    "one under the id of our issuer": lambda trip: text(
+        seal(by_partner(trip, id=_about_us(trip)[0]["id"]), PARTNER)
+    ),
 }
 
 
@@ -179,8 +185,8 @@ def _about_us(trip: Trip) -> list[Document]:
     return [{"id": did, "type": ["Evidence"], "name": "The better university"}]
 
 
-def _picture(trip: Trip) -> Document:
-    about = endorse.about(trip.campus, badge_id(trip))
+def _picture(trip: Trip, of: str = "") -> Document:
+    about = endorse.about(trip.campus, badge_id(trip)) + of
     return {"id": about, "type": "Image", "caption": "Something else"}
 
 

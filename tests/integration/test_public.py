@@ -320,6 +320,13 @@ def test_pictures(client, lived):
     assert png.headers["ETag"]
 
 
+@pytest.mark.parametrize("number", ["9" * 20, "9" * 5000])
+def test_numbers_that_no_column_holds_are_no_errors(client, lived, number):
+    for path in (f"/achievements/{lived.badge}?v=", f"/achievements/{lived.badge}.png?v="):
+        assert client.get(path + number).data == client.get(path + "7").data, path
+    page(client, f"/catalogue?page={number}")
+
+
 def test_no_personal_data_at_any_public_address(client, app, lived, token):
     supersede(lived.campus, lived.awards[0], "recipient", "operator:test")
     endorsed = accepted(lived.campus, lived.badge)

@@ -15,6 +15,7 @@ from app.credentials.drawing import Drawing
 from app.credentials.files import UPLOAD
 from app.errors import Invalid
 from app.mastery.rules import Clause, RuleDefinition
+from app.web.paging import number
 
 Errors = dict[str, str]
 """Field id to message; empty when the form can be taken."""
@@ -89,7 +90,8 @@ def _rows(
 def _needs(text: str) -> Literal["all", "any"] | int:
     if text in ("all", "any"):
         return cast('Literal["all", "any"]', text)
-    return max(1, min(int(text), MAX_ROWS)) if text.isdecimal() else "all"
+    wanted = number(text)
+    return "all" if wanted is None else max(1, min(wanted, MAX_ROWS))
 
 
 def read_percent(text: str) -> Decimal | None:

@@ -17,6 +17,7 @@ from app.errors import NotFound
 from app.models import Achievement, AchievementVersion, Issuer
 from app.web import badge_words, session
 from app.web.editions import worded
+from app.web.paging import number
 from app.web.public.blueprint import (
     DAY,
     FIVE_MINUTES,
@@ -157,12 +158,12 @@ def published(db: Session, achievement_id: str) -> tuple[Achievement, Achievemen
     if found is None:
         raise NotFound("no-such-badge", "There is no such badge here.")
     row, version = found
-    asked = request.args.get("v", "")
-    if asked.isdecimal():
+    asked = number(request.args.get("v", ""))
+    if asked is not None:
         other = db.scalar(
             select(AchievementVersion).where(
                 AchievementVersion.achievement_id == row.id,
-                AchievementVersion.number == int(asked),
+                AchievementVersion.number == asked,
                 AchievementVersion.published_at.is_not(None),
             )
         )
