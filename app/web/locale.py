@@ -9,6 +9,7 @@ from flask import g, has_request_context, request
 from flask_babel import gettext as _
 
 from app.web import session
+from app.web.wording import written
 from app.words import Said
 
 LANGUAGES = ("en", "de")
@@ -18,6 +19,8 @@ def choose_locale() -> str:
     """One of LANGUAGES."""
     if not has_request_context():
         return LANGUAGES[0]
+    if request.blueprint == "operator":
+        return LANGUAGES[0]  # Their pages are in English; words shared with others would mix.
     for visitor in g.get("visitors", {}).values():
         short = (visitor.locale or "").replace("_", "-").split("-")[0].lower()
         if short in LANGUAGES:
@@ -38,7 +41,7 @@ def spoken(text: str) -> str:
     if text.parts:
         return " ".join(spoken(part) for part in text.parts)
     blanks = {
-        name: spoken(value) if isinstance(value, str) else value
+        name: written(spoken(value)) if isinstance(value, str) else value
         for name, value in text.blanks.items()
     }
     return _(text.template, **blanks)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Literal, Protocol
 from zoneinfo import ZoneInfo
@@ -63,7 +63,7 @@ class Reason(Protocol):
 
 def install(app: Flask) -> None:
     """Make the formats known to every template as filters."""
-    for fmt in (number, percent, day_in, moment_in, ago):
+    for fmt in (number, percent, day_in, written, moment_in, ago):
         app.add_template_filter(fmt)
 
 
@@ -86,6 +86,16 @@ def percent(value: Decimal) -> str:
 def day_in(value: datetime, zone: ZoneInfo) -> str:
     """A date written out, in ``zone``."""
     return str(format_date(value.astimezone(zone).date(), format="long", locale=_locale()))
+
+
+def written(day: str) -> str:
+    """A date of a document (YYYY-MM-DD) written out; whatever is not one as it is."""
+    if len(day) != len("YYYY-MM-DD"):
+        return day
+    try:
+        return str(format_date(date.fromisoformat(day), format="long", locale=_locale()))
+    except ValueError:
+        return day
 
 
 def moment_in(value: datetime, zone: ZoneInfo) -> str:

@@ -56,7 +56,7 @@ def verify(
         )
         linked_data.screen(sealed)
         credential.screen(sealed.document)
-        checks.append(Check("limits", Result.PASS, say("It is of a size that badges have.")))
+        checks.append(Check("limits", Result.PASS, say("It is neither too large nor too deep.")))
         checks.extend(credential.check(sealed, run))
     except Invalid as problem:
         checks.append(Check("document", Result.FAIL, as_said(problem.message)))

@@ -159,7 +159,7 @@ def _listed(document: Mapping[str, Any], did: str, method: str, signed_at: datet
         return Found(failed(why), key)
     ended = _ended(entries[0], signed_at)
     return Found(
-        ended or passed(say("The issuer's DID document lists the key for statements.")), key
+        ended or passed(say("The issuer publishes this key as one that signs for it.")), key
     )
 
 

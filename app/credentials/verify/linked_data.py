@@ -100,7 +100,7 @@ def check_contexts(document: Mapping[str, Any]) -> Finding:
                 )
             )
     problem = _misplaced_context(urls, frozenset(named_types(document)))
-    return problem or passed(say("Every context is a published one, read from a pinned copy."))
+    return problem or passed(say("Every vocabulary that it uses is a published one."))
 
 
 def _misplaced_context(urls: list[Any], types: frozenset[str]) -> Finding | None:

@@ -87,7 +87,7 @@ def _check_one(
 def _purpose(proof: Mapping[str, Any]) -> Finding:
     if proof.get("proofPurpose") != "assertionMethod":
         return failed(say("The signature was made for something else than a statement."))
-    return passed(say("The signature was made for a statement (assertionMethod)."))
+    return passed(say("The signature was made for statements such as a badge."))
 
 
 def _signature(

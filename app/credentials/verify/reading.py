@@ -91,7 +91,7 @@ def named_types(node: Any) -> tuple[str, ...]:
 def _unsealed(text: bytes, carrier: Said | None) -> Sealed:
     text = text.strip()
     if text.startswith(b"{"):
-        sealed, kind = from_object(strict_json.loads(text)), say("JSON with a proof inside")
+        sealed, kind = from_object(strict_json.loads(text)), say("JSON with its signature inside")
     elif _TOKEN.fullmatch(text):
         sealed, kind = from_token(text), say("a JSON Web Token")
     else:

@@ -32,7 +32,7 @@ def check(document: Mapping[str, Any], person: str | None) -> Finding:
     if not entries and not subject.get("id"):
         return failed(say("It does not say to whom it was given: no id and no identifier."))
     if person is None:
-        return passed(say("It says to whom it was given."))
+        return passed(say("The recipient stands in it."))
     if subject.get("id") == person or any(_is(entry, person) for entry in entries):
         return passed(say("It was given to the person who was asked about."))
     return failed(say("It was given to somebody else than the person who was asked about."))

@@ -16,6 +16,7 @@ MARKS: Final = {
     Result.FAIL: ("bad", "✗"),
     Result.UNKNOWN: ("wait", "?"),
 }
+ORDER: Final = (Result.FAIL, Result.UNKNOWN, Result.PASS)
 
 
 @dataclass(frozen=True)
@@ -31,8 +32,9 @@ class Line:
 
 
 def lines(report: Report) -> list[Line]:
-    """What was looked at, without the questions that this document does not raise."""
-    return [_line(check) for check in report.checks if check.result in MARKS]
+    """What was looked at, what did not pass first; without questions that nothing here raises."""
+    found = [check for check in report.checks if check.result in MARKS]
+    return [_line(check) for check in sorted(found, key=lambda check: ORDER.index(check.result))]
 
 
 def _line(check: Check) -> Line:
