@@ -212,7 +212,7 @@ class Award(Base):
     """While a worker signs it: after this it is taken up again."""
     lease_by: Mapped[str | None] = mapped_column(String(100))
     """The process that signs it by itself: freed as soon as that has ended. Empty while it is a job of
-    the engine; "rest" when a key did not sign and it waits for its next try."""
+    the engine; "rest" when it was not signed and waits for its next try."""
     awarded_at: Mapped[datetime]
     """Becomes ``validFrom``."""
     expires_at: Mapped[datetime | None] = mapped_column(index=True)

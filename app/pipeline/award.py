@@ -40,7 +40,7 @@ AHEAD = 300
 there until its lease runs out."""
 FREE: dict[str, None] = {"lease_until": None, "lease_by": None}
 RESTS = "rest"
-"""Holder of what waits for the next try of a key that did not sign."""
+"""Holder of what was not signed and waits for the next try."""
 UNUSABLE = timedelta(hours=6)
 """How long an award rests whose recipient's address cannot be signed."""
 
@@ -154,9 +154,17 @@ def _free(campus: Campus, which: ColumnElement[bool]) -> int:
 def run(campus: Campus, ids: Sequence[str]) -> None:
     """Sign the awards ``ids`` and queue their deliveries. Safe to repeat at any point.
 
-    Raises AppError when a key does not sign: what was signed before that is kept, and the rest
-    waits until its lease has passed.
+    Raises AppError when a key does not sign: what was signed before that is kept. Whatever is raised,
+    the rest waits until its lease has passed, in nobody's way.
     """
+    try:
+        _run(campus, ids)
+    except Exception:
+        _rest(campus, ids)
+        raise
+
+
+def _run(campus: Campus, ids: Sequence[str]) -> None:
     now = campus.clock()
     with campus.db.reading() as session:
         work = sealing.load(session, ids, campus.settings.public_url)
@@ -169,13 +177,12 @@ def run(campus: Campus, ids: Sequence[str]) -> None:
         failure = error
     _settle(campus, done, chosen, now)
     if failure is not None:
-        _rest(campus, ids)
         keepers.note(campus, {key.id for pair in chosen.values() for key in pair}, failure)
         raise failure
 
 
 def _rest(campus: Campus, ids: Sequence[str]) -> None:
-    """What a key did not sign waits until its lease has passed, and is nobody's until then."""
+    """What was not signed waits until its lease has passed, and is nobody's until then."""
     with campus.db.transaction() as session:
         left = update(Award).where(Award.id.in_(ids), Award.state == "waiting")
         session.execute(left.values(lease_by=RESTS))

@@ -7,14 +7,16 @@ import random
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
 from flask.testing import FlaskClient
 from sqlalchemy import update
+from sqlalchemy.orm import Session
 
 from app.jobs import Helper, helper
-from app.models import Award, IssuerKey, Person
+from app.models import AchievementVersion, Award, IssuerKey, Person
 from app.pipeline import award, holders, sign_all
 from app.pipeline.campus import Campus
 from app.settings import Settings
@@ -89,6 +91,29 @@ def test_a_key_that_does_not_sign_stops_its_issuer_only(campus: Campus) -> None:
     assert award.leased(campus) == [], "and is no job that got lost"
     later = replace(campus, clock=lambda: campus.clock() + award.LEASE * 2)
     assert len(award.claim(later)) == 1
+
+
+def _without_a_key(session: Session) -> None:
+    session.execute(update(IssuerKey).values(state="compromised"))
+
+
+def _unreadable(session: Session) -> None:
+    session.execute(update(AchievementVersion).values(details=["no facts"]))
+
+
+@pytest.mark.parametrize("broken", [_without_a_key, _unreadable])
+def test_what_cannot_be_signed_at_all_is_not_in_the_way_of_others(
+    campus: Campus, broken: Callable[[Session], None]
+) -> None:
+    """The engine gets so many awards at most: those of a job that failed must not count for ever."""
+    term_end.earned(campus, 2)
+    (batch,) = award.claim(campus)
+    with campus.db.transaction() as session:
+        broken(session)
+    with pytest.raises(Exception, match=r"no active key|attribute|mapping|indices"):
+        award.run(campus, batch.ids)
+    assert award.leased(campus) == []
+    assert award.claim(campus) == [], "it rests"
 
 
 def test_people_see_how_far_it_is(campus: Campus, client: FlaskClient) -> None:
