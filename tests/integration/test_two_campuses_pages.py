@@ -24,8 +24,19 @@ from app.lti import registration
 from app.lti.deep_linking import DEEP_LINKING
 from app.lti.vocabulary import CLAIM, FOR_USER_CLAIM
 from app.main import create_app
-from app.models import Award, ContentSelection, Course, Deployment, GradeUpload, Installation
-from app.pipeline import copies
+from app.models import (
+    AppClient,
+    AppConsent,
+    Award,
+    ContentSelection,
+    Course,
+    Deployment,
+    Endorsement,
+    GradeUpload,
+    Installation,
+)
+from app.pipeline import copies, endorse
+from app.wallet.app_clients import SCOPES as APP_SCOPES
 from tests import operator_seed
 from tests.integration.campuses_rig import (
     ADMIN,
@@ -126,16 +137,30 @@ def things_of(school: School) -> dict[str, Any]:
             multiple=True,
         )  # fmt: skip
         upload = GradeUpload(**owned, **times, sealed=school.campus.box.seal(b"name,quiz"))
-        session.add_all((chosen, upload))
+        app = AppClient(
+            name="Backpack", redirect_uris=["https://app.example/back"], scopes=list(APP_SCOPES),
+            auth_method="none", created_at=school.clock(), used_at=school.clock(),
+        )  # fmt: skip
+        session.add_all((chosen, upload, app))
+        session.flush()
+        consent = AppConsent(
+            client_id=app.id, person_id=learner, scopes=list(APP_SCOPES), place="app.example",
+            started_at=school.clock(),
+        )  # fmt: skip
+        session.add(consent)
         award = session.scalars(
             select(Award).where(Award.achievement_id == school.badge_id)
         ).first()
         assert award is not None
+    endorse.invite(school.campus, school.badge_id, "Partner Ltd", "test")
+    with school.db.reading() as session:
+        asked = session.scalars(select(Endorsement.id)).first()
     return {
         "course_id": school.course_id, "achievement_id": school.badge_id, "award_id": award.id,
         "person_id": learner, "subject_id": learner, "selection_id": chosen.id,
-        "upload_id": upload.id, "origin_id": school.course_id, "key": "canvas_rest",
+        "upload_id": upload.id, "endorsement_id": asked, "origin_id": school.course_id, "key": "canvas_rest",
         "kind": "json", "design": "shield", "palette": "indigo", "size": 64, "number": 1,
+        "app_id": consent.id, "form": "json", "language": "de", "step": "close",
     }  # fmt: skip
 
 
