@@ -26,6 +26,8 @@ MOST: Final = 3
 NAME_LENGTH: Final = 200
 COMMENT_LENGTH: Final = 2000
 
+_LASTING: Final = "did:key:"
+"""Endorsers whose key nobody can change."""
 _CONTEXTS: Final = [CREDENTIALS, OPEN_BADGES]
 _TYPES: Final = ["VerifiableCredential", "EndorsementCredential"]
 _PROOF: Final = frozenset(
@@ -182,8 +184,9 @@ def carried(document: bytes) -> dict[str, Any] | None:
     """The endorsement as it stands inside a badge; None for one that is only shown on pages.
 
     A badge is kept for years, so it carries only what stays good with it and what every verifier
-    reads alike: JSON with a proof inside, under our own two contexts, without an end or a status
-    of its own, and with no statement about anything but the badge and its endorser.
+    reads alike: JSON with a proof inside by a key that names itself (one at a web address may be
+    changed or gone, and every badge would be invalid with it), under our own two contexts, without an
+    end or a status of its own, and with no statement about anything but the badge and its endorser.
     """
     if not document.startswith(b"{"):
         return None
@@ -193,7 +196,8 @@ def carried(document: bytes) -> dict[str, Any] | None:
         and found.get("type") in (_TYPES, _TYPES[::-1])
         and all(_only(found, place, allowed) for place, allowed in _MEMBERS.items())
     )
-    return found if plain and _speaks_apart(found) else None
+    lasting = plain and found["issuer"]["id"].startswith(_LASTING)
+    return found if lasting and _speaks_apart(found) else None
 
 
 def _speaks_apart(found: Mapping[str, Any]) -> bool:

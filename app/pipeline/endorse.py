@@ -144,6 +144,7 @@ def receive(campus: Campus, token: str, raw: bytes, seen: int, judge: Judge) -> 
         ours = set(session.scalars(select(Issuer.did)))
         endorsement.check(report.document, about(campus, found.row.achievement_id), ours)
         _published(session, found.row.achievement_id)
+        session.get(Endorsement, found.row.id, with_for_update=True)
         again = _look(session, token, now)
         _must_take(again, seen)
         _must_be_new(session, again.row.achievement_id, endorsement.read(text).id)

@@ -33,6 +33,7 @@ from tests.forging import (
     token,
     world,
 )
+from tests.integration.test_races import Second
 from tests.integration.trip import Trip
 
 
@@ -173,6 +174,9 @@ SHOWN_ONLY: dict[str, Callable[[Trip], bytes]] = {
     "a picture that claims to be the badge's": lambda trip: text(
         seal(by_partner(trip, issuer__image=_picture(trip, ".png")), PARTNER)
     ),
+    "one by a key that its owner may list no more": lambda trip: text(
+        seal(by_partner(trip, issuer__id=FOREIGN.did), FOREIGN)
+    ),
     "one under the id of our issuer": lambda trip: text(
         seal(by_partner(trip, id=_about_us(trip)[0]["id"]), PARTNER)
     ),
@@ -301,6 +305,19 @@ def test_a_link_opens_once_not_for_ever_and_not_when_taken_back(trip: Trip) -> N
     with pytest.raises(NotFound):
         bring(trip, old, text(seal(by_partner(trip), SMALL)))
     assert endorse.look(trip.campus, used).row.state == "received"
+
+
+def test_a_link_that_is_taken_back_at_the_same_moment_takes_nothing(trip: Trip) -> None:
+    link = endorse.invite(trip.campus, badge_id(trip), "Partner Ltd", "person:t")
+    row = endorse.look(trip.campus, link).row
+    signed = text(seal(by_partner(trip), PARTNER))
+    judged = judge(trip)(signed)
+    with trip.db.transaction() as session:
+        session.get_one(Endorsement, row.id).state = "closed"
+        session.flush()
+        second = Second(lambda: endorse.receive(trip.campus, link, signed, 1, lambda _: judged))
+    with pytest.raises(NotFound):
+        second.result()
 
 
 def test_each_step_follows_the_one_before_and_belongs_to_its_badge(trip: Trip) -> None:
