@@ -202,6 +202,8 @@ def test_the_pages_from_the_choice_to_the_answer(app: Flask, made: Seeded) -> No
     assert "waits for approval" in words(get(teacher, made, ""))
     post(teacher, made, here, 409, action="save")
     post(teacher, made, f"{here}/publish/take-back")
+    said = {"name": "Datenkompetenz", "description": "Liest Daten.", "image_alt": "Ein Schild"}
+    post(teacher, made, f"{here}/editions", edition="de", **said)
     post(teacher, made, f"{here}/publish", regrade="keep")
 
     approver = operator(app, made, "approver")
@@ -211,7 +213,9 @@ def test_the_pages_from_the_choice_to_the_answer(app: Flask, made: Seeded) -> No
     page = approver.get("/operator/approvals").text
     assert "Data literacy, level 1" in page
     answer = f"/operator/approvals/{request_id(made)}"
-    assert "70 % in Quiz 3" in words(approver.get(answer).text)
+    page = words(approver.get(answer).text)
+    assert "70 % in Quiz 3" in page
+    assert all(word in page for word in said.values()), "it would be published too"
     assert approver.get(f"{answer}/picture").data.startswith(b"\x89PNG")
     refused = approver.post(answer, data={"answer": "decline", "word": " "})
     assert (refused.status_code, "Say why" in refused.text) == (422, True)

@@ -8,7 +8,7 @@ from flask_babel import gettext
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app.credentials import files
+from app.credentials import editions, files
 from app.credentials.details import Details
 from app.errors import Invalid, NotFound
 from app.mastery.rules import RuleDefinition
@@ -61,6 +61,7 @@ def _page(request_id: str, word: str, errors: dict[str, str]) -> str:
             "operator/approval.html",
             row=row,
             version=version,
+            editions=[editions.worded(version, one) for one in editions.of(version)],
             issuer=db.get_one(Issuer, row.issuer_id),
             course=db.get_one(Course, row.course_id),
             teacher=db.get(Person, row.asked_by.removeprefix("person:")),
