@@ -293,7 +293,7 @@ def test_the_pages_on_which_an_app_asks(
     stranger = browser.new_page(**options)
     for wrong, heading in (
         ({}, "Open Tassel from your course first"),
-        ({"scope": "more"}, "The app has asked for something that cannot be"),
+        ({"scope": "more"}, "The app asked for something that it cannot have"),
     ):
         stranger.complaints = []  # type: ignore[attr-defined]
         stranger.goto(door + urlencode(asking.asks(**wrong)))
