@@ -12,6 +12,7 @@ from decimal import Decimal
 from typing import Any, Literal
 
 from app.errors import Invalid
+from app.words import say
 
 State = Literal["met", "not_yet"]
 ReasonState = Literal["met", "below", "no_grade", "not_posted", "excused", "no_maximum", "not_new"]
@@ -69,17 +70,21 @@ class RuleDefinition:
         if not self.clauses:
             raise Invalid(
                 "rule-empty",
-                "The badge has no assessment yet.",
-                fix="Choose a competency and a pass mark for at least one assessment.",
+                say("The badge has no assessment yet."),
+                fix=say("Choose a competency and a pass mark for at least one assessment."),
             )
         if len({(c.assessment, c.competency) for c in self.clauses}) < len(self.clauses):
-            raise Invalid("rule-twice", "The same assessment shows the same competency twice.")
+            raise Invalid("rule-twice", say("The same assessment shows the same competency twice."))
         if any(not 0 <= c.pass_mark <= 100 for c in self.clauses):
-            raise Invalid("rule-mark", "A pass mark is a percentage from 0 to 100.")
+            raise Invalid("rule-mark", say("A pass mark is a percentage from 0 to 100."))
         if isinstance(self.needs, int) and not 1 <= self.needs <= len(self.clauses):
             raise Invalid(
                 "rule-needs",
-                f"At least {self.needs} are needed, but there are {len(self.clauses)}.",
+                say(
+                    "At least %(needs)s are needed, but there are %(there)s.",
+                    needs=self.needs,
+                    there=len(self.clauses),
+                ),
             )
 
 

@@ -35,6 +35,7 @@ from app.models import (
 )
 from app.pipeline import shown
 from app.pipeline.campus import Campus
+from app.words import say
 
 AUTHORED = (
     "name",
@@ -119,7 +120,7 @@ def suggested_alt(version: AchievementVersion) -> str:
 def must_have_alt(version: AchievementVersion) -> None:
     """Raises Invalid for a picture that nobody put into words."""
     if not version.image_alt:
-        said = "Say in words what the picture shows, for people who do not see it."
+        said = say("Say in words what the picture shows, for people who do not see it.")
         raise Invalid("badge-alt", said, fields={"image_alt": said})
 
 
@@ -127,7 +128,10 @@ def must_be_whole(version: AchievementVersion) -> None:
     """Raises Invalid for an edition that says less than the signed words."""
     language = editions.lacking(version)
     if language is not None:
-        said = f"The edition in {LANGUAGES[language]} does not say yet what the badge stands for or how it is earned."
+        said = say(
+            "The edition in %(language)s does not say yet what the badge stands for or how it is earned.",
+            language=LANGUAGES[language],
+        )
         raise Invalid("badge-edition", said, fields={"editions": said})
 
 

@@ -120,3 +120,22 @@ def test_the_band_stands_across_the_picture() -> None:
     assert after.size == before.size
     drawn = designs.svg("shield", "indigo", "Title")
     assert stamp.on_svg(drawn, "BEISPIEL").startswith(drawn.removesuffix("</svg>"))
+
+
+def test_what_is_missing_is_said_in_the_language_of_the_teacher(
+    teacher: FlaskClient, made: Seeded
+) -> None:
+    """Of a draft without a rule, and of one with an edition that says nothing."""
+    actor = f"person:{made.teacher}"
+    empty = badges.create(made.campus, made.course_id, "Data literacy", actor, made.teacher)
+    teacher.environ_base["HTTP_ACCEPT_LANGUAGE"] = "de"
+    page = words(get(teacher, made, f"/badges/{empty}/example"))
+    assert "Der Badge hat noch keine Leistung." in page
+    badge = make_badge(made, "Reads charts", publish=False, clauses=1)
+    with made.campus.db.transaction() as session:
+        version = session.scalars(
+            select(AchievementVersion).where(AchievementVersion.achievement_id == badge)
+        ).one()
+        version.editions = {"ar": {"name": "Reads"}}
+    page = words(get(teacher, made, f"/badges/{badge}/example"))
+    assert "sagt noch nicht, wofür der Badge steht" in page

@@ -19,6 +19,7 @@ from app.web.instructor import approval, data
 from app.web.instructor.badges import edit_of, has_changes, store
 from app.web.instructor.blueprint import bp
 from app.web.instructor.forms import POLICIES
+from app.web.locale import spoken
 from app.web.session import campus, visitor
 
 LOOK_FIELDS: Final[Mapping[str, str]] = {
@@ -108,7 +109,7 @@ def _issuer(issuer: Issuer) -> str:
 def refused_for(error: Invalid) -> tuple[str, str]:
     """What is wrong, and the field of the look page where it is mended ("" when none is)."""
     field = next((LOOK_FIELDS[name] for name in error.fields if name in LOOK_FIELDS), "")
-    return f"{error.message} {error.fix}".strip(), field
+    return f"{spoken(error.message)} {spoken(error.fix)}".strip(), field
 
 
 @bp.post("/badges/<achievement_id>/stop")

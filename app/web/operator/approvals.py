@@ -26,6 +26,7 @@ from app.models import (
 from app.models import PublicationRequest as Request
 from app.pipeline import approvals as approving
 from app.web import badge_words, session, wording
+from app.web.locale import spoken
 from app.web.operator.blueprint import actor, bp, done
 
 
@@ -134,4 +135,4 @@ def _said(error: Invalid) -> dict[str, str]:
     """What is wrong with the answer, or with the badge."""
     if error.code == "approval-word":
         return {"word": gettext("Say why, in at most 1,000 characters. The teacher reads it.")}
-    return {"word": f"{error.message} {error.fix}".strip()}
+    return {"word": f"{spoken(error.message)} {spoken(error.fix)}".strip()}
