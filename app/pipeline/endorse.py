@@ -63,8 +63,8 @@ def invite(campus: Campus, achievement_id: str, partner: str, actor: str) -> str
         if len(session.scalars(open_ones).all()) >= MOST_OPEN:
             raise Conflict(
                 "endorsements-open",
-                "Many links of this badge are open already.",
-                fix="Take back those that nobody uses.",
+                say("Many links of this badge are open already."),
+                fix=say("Take back those that nobody uses."),
             )
         row = Endorsement(
             id=new_id(),
@@ -216,7 +216,13 @@ def _move(
         if row is None or row.achievement_id != achievement_id:
             raise NotFound("endorsement-unknown", "This badge has no such endorsement.")
         if row.state != old:
-            raise Conflict("endorsement-state", f"This endorsement is {row.state}, not {old}.")
+            raise Conflict(
+                "endorsement-state",
+                say(
+                    "Something has become of this endorsement meanwhile, so this step does not fit."
+                ),
+                fix=say("Open the page again and see what became of it."),
+            )
         row.state = new
         if new == "withdrawn":
             row.withdrawn_at, row.withdrawn_by = now, actor
