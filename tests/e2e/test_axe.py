@@ -88,7 +88,8 @@ class Eyes:
             self.visit(page, address)
             for link in page.locator("a[href]").evaluate_all("all => all.map(a => a.href)"):
                 bare = link.split("#")[0]
-                if bare.startswith(within) and not urlsplit(bare).path.endswith(FILES):
+                path = urlsplit(bare).path
+                if bare.startswith(within) and not path.endswith(FILES) and "/file/" not in path:
                     waiting.append(bare)
 
 
