@@ -11,7 +11,7 @@ from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import Any
 
-PATIENCE = 45.0
+PATIENCE = 90.0
 TOP = ""
 
 # Visible elements of a kind whose accessible name holds the words (or is exactly them).
