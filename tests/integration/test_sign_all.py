@@ -177,6 +177,28 @@ def test_a_worker_with_much_to_sign_calls_for_help_and_sends_it_away(
     assert held(campus.db) == 0, "it ended with a whole batch"
 
 
+def test_help_that_fails_is_not_called_again_and_again(
+    campus: Campus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    called: list[subprocess.Popen[bytes]] = []
+
+    def call() -> subprocess.Popen[bytes]:
+        called.append(subprocess.Popen(["false"]))
+        return called[-1]
+
+    term_end.earned(campus, 5)
+    monkeypatch.setattr(helper, "MANY", 2)
+    helping = Helper(campus, call)
+    for _ in range(3):
+        helping.look()
+        called[-1].wait()
+    assert len(called) == 1
+    monkeypatch.setattr(helper, "REST_SECONDS", 0.0)
+    helping.look()
+    called[-1].wait()
+    assert len(called) == 2
+
+
 def test_many_without_an_address_do_not_hide_those_behind_them(campus: Campus) -> None:
     made = term_end.earned(campus, award.GROUP + 50)
     nameless = made.learners[: award.GROUP + 20]
