@@ -10,6 +10,7 @@ from flask import Blueprint, Response, make_response, render_template, request
 
 from app.errors import Conflict
 from app.pipeline import sources
+from app.web.leaving import leave
 from app.web.session import campus
 
 COOKIE = "__Host-tassel-grades"
@@ -20,20 +21,10 @@ bp = Blueprint("grades", __name__, url_prefix="/grades")
 
 @bp.post("/start")
 def start() -> Response:
-    """On to the LMS, by a refreshing page: our content policy lets forms go to ourselves only."""
+    """On to the LMS."""
     begun = sources.start(campus(), request.form.get("ticket", "")[:MOST])
-    answer = make_response(render_template("grades/start.html", url=begun.url))
-    answer.headers["Refresh"] = f"0; url={begun.url}"
-    answer.set_cookie(
-        COOKIE,
-        begun.binding,
-        max_age=int(sources.CONSENT_LIVES.total_seconds()),
-        secure=True,
-        httponly=True,
-        samesite="Lax",
-        path="/",
-    )
-    return answer
+    page = render_template("grades/start.html", url=begun.url)
+    return leave(page, begun.url, COOKIE, begun.binding, sources.CONSENT_LIVES)
 
 
 @bp.get("/connected")

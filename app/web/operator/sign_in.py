@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from flask import make_response, render_template, request
+from flask import render_template, request
 from flask.typing import ResponseReturnValue
 
 from app import audit
 from app.errors import NotFound
 from app.web import campus_login, session
+from app.web.leaving import leave
 from app.web.operator.blueprint import bp
 
 COOKIE = "__Host-tassel-sign-in"
@@ -22,26 +23,12 @@ def sign_in() -> ResponseReturnValue:
 
 @bp.post("/sign-in")
 def sign_in_begin() -> ResponseReturnValue:
-    """On to the identity provider.
-
-    By a refreshing page instead of a redirect: our content policy lets forms go to ourselves only,
-    also by redirects.
-    """
+    """On to the identity provider."""
     here = session.campus()
     _require_on()
     begun = campus_login.begin(here)
-    answer = make_response(render_template("operator/sign_in.html", on=True, url=begun.url))
-    answer.headers["Refresh"] = f"0; url={begun.url}"
-    answer.set_cookie(
-        COOKIE,
-        begun.binding,
-        max_age=int(campus_login.LIFE.total_seconds()),
-        secure=True,
-        httponly=True,
-        samesite="Lax",
-        path="/",
-    )
-    return answer
+    page = render_template("operator/sign_in.html", on=True, url=begun.url)
+    return leave(page, begun.url, COOKIE, begun.binding, campus_login.LIFE)
 
 
 @bp.get("/sign-in/callback")
